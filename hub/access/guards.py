@@ -1,0 +1,37 @@
+"""The only ways to reach a session or message for somebody: absent and forbidden look alike."""
+
+from __future__ import annotations
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.access.rights import Person, Principal, Right
+from hub.core.model import Message, Session
+from hub.db import queries
+from hub.errors import Forbidden, NotFound
+
+
+def access_person(principal: Principal, right: Right) -> Person:
+    """A person with this right; raises Forbidden for machines and lesser roles."""
+    if not isinstance(principal, Person):
+        raise Forbidden("A machine key speaks for its own sessions only.")
+    if not principal.may(right):
+        raise Forbidden(f"The role {principal.role} may not {right}.")
+    return principal
+
+
+async def access_session(conn: AsyncConnection, principal: Principal, session_id: str, right: Right) -> Session:
+    """A session for somebody with this right on it."""
+    access_person(principal, right)
+    session = await queries.find_session(conn, session_id)
+    if session is None:
+        raise NotFound("There is no such session.")
+    return session
+
+
+async def access_message(conn: AsyncConnection, principal: Principal, message_id: str, right: Right) -> Message:
+    """A message for somebody with this right on its session."""
+    access_person(principal, right)
+    message = await queries.find_message(conn, message_id)
+    if message is None:
+        raise NotFound("There is no such message.")
+    return message

@@ -1,0 +1,105 @@
+"""Taking events into the books: from a machine, or of the hub's own making."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from hub.clock import new_id, now
+from hub.core.body import Body, MalformedBody, Source, Stored, parse_body
+from hub.core.fold import fold
+from hub.db.books import append_events, find_stored, load_sessions, load_world, save_world
+from hub.db.engine import Database, Transaction
+from wire.frames import EVENT_BYTES, Event, Rejected
+
+_EVENT_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+_PID_MAX = 2**31 - 1
+_AT_MAX = 2**53
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """An event read and found well-formed, with its body as it came."""
+
+    stored: Stored
+    raw: bytes
+
+
+def read_event(machine_id: str, event: Event) -> Draft | Rejected:
+    """Read one event of a machine."""
+    raw = bytes(event.body)
+    if len(raw) > EVENT_BYTES:
+        return Rejected(event_id=event.event_id, code="too_large")
+    if not _EVENT_ID.fullmatch(event.event_id) or not 0 <= event.pid <= _PID_MAX or not 0 <= event.at <= _AT_MAX:
+        return Rejected(event_id=event.event_id[:64], code="malformed")
+    try:
+        body = parse_body(raw)
+    except MalformedBody:
+        return Rejected(event_id=event.event_id, code="malformed")
+    stored = Stored(
+        event_id=event.event_id, at=event.at, source=event.source, machine_id=machine_id, pid=event.pid, body=body
+    )
+    return Draft(stored, raw)
+
+
+async def do_ingest(db: Database, machine_id: str, events: list[Event]) -> list[Rejected]:
+    """Store a machine's events and fold them; returns those refused for good. Committed on return."""
+    read = [read_event(machine_id, event) for event in events]
+    rejected = [item for item in read if isinstance(item, Rejected)]
+    drafts = {item.stored.event_id: item for item in read if isinstance(item, Draft)}
+    if drafts:
+        rejected += await db.write(lambda tx: _take_foreign_out(tx, drafts))
+    return rejected
+
+
+async def _take_foreign_out(tx: Transaction, drafts: dict[str, Draft]) -> list[Rejected]:
+    """A session belongs to the machine that first spoke for it."""
+    named = {draft.stored.body.session_id for draft in drafts.values()}
+    owners = {session.session_id: session.machine_id for session in await load_sessions(tx.conn, named)}
+    own: list[Draft] = []
+    rejected: list[Rejected] = []
+    for draft in drafts.values():
+        stored = draft.stored
+        if owners.get(stored.body.session_id, stored.machine_id) == stored.machine_id:
+            own.append(draft)
+        else:
+            rejected.append(Rejected(event_id=stored.event_id, code="foreign_session"))
+    await record(tx, own)
+    return rejected
+
+
+def build_hub_event(machine_id: str, pid: int, body: Body) -> Draft:
+    """Something the hub itself saw or was told: as much an event as a hook's."""
+    stored = Stored(event_id=new_id(), at=now(), source="hub", machine_id=machine_id, pid=pid, body=body)
+    return Draft(stored, msgspec.json.encode({k: v for k, v in msgspec.to_builtins(body).items() if v}))
+
+
+async def record(tx: Transaction, drafts: list[Draft]) -> None:
+    """Append those that are new, and fold them into the books."""
+    stored_ids = await find_stored(tx.conn, [draft.stored.event_id for draft in drafts])
+    fresh = [draft for draft in drafts if draft.stored.event_id not in stored_ids]
+    if not fresh:
+        return
+    received_at = now()
+    await append_events(tx.conn, [_row(draft, received_at) for draft in fresh])
+    events = [draft.stored for draft in fresh]
+    world = await load_world(tx.conn, events)
+    for event in events:
+        fold(world, event)
+    await save_world(tx.conn, world, tx.changes)
+
+
+def _row(draft: Draft, received_at: int) -> dict[str, object]:
+    event = draft.stored
+    source: Source = event.source
+    return {
+        "event_id": event.event_id,
+        "source": source,
+        "name": event.body.hook_event_name,
+        "machine_id": event.machine_id,
+        "session_id": event.body.session_id,
+        "pid": event.pid,
+        "at": event.at,
+        "received_at": received_at,
+        "body": draft.raw,
+    }

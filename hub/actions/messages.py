@@ -1,0 +1,101 @@
+"""Messages from people and agents to sessions: sent, cancelled."""
+
+from __future__ import annotations
+
+import msgspec
+
+from hub.access.audit import note_audit
+from hub.access.guards import access_message, access_session
+from hub.access.rights import Person
+from hub.actions.events import build_hub_event, record
+from hub.clock import new_id
+from hub.core.body import Body
+from hub.core.model import Message, MessageState, Session
+from hub.db import queries
+from hub.db.engine import Database, Transaction
+from hub.errors import Conflict, Unprocessable
+from wire.frames import ID_CHARS
+from wire.messages import TEXT_BYTES
+
+SUCCESSORS = 100
+"""How many cleared sessions in a row a message follows."""
+
+
+class Sent(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a message stands and for whom; ``session_id`` is the one it reached."""
+
+    message_id: str
+    session_id: str
+    state: MessageState
+
+
+async def do_send_message(
+    db: Database, person: Person, address: str, session_id: str, text: str, client_id: str | None
+) -> Sent:
+    """Queue ``text`` for a session; the same ``client_id`` again gives the same message.
+
+    What is written to a cleared session goes to the one that followed it on the same process.
+    """
+    if not text.strip():
+        raise Unprocessable("The message is empty.")
+    if len(text.encode("utf-8", "surrogatepass")) > TEXT_BYTES:
+        raise Unprocessable(f"The message is over {TEXT_BYTES // 1024} KiB. Put it into a file and name the file.")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise Unprocessable("The message isn't valid Unicode: it has half a surrogate pair.") from None
+    if client_id is not None and not 0 < len(client_id) <= ID_CHARS:
+        raise Unprocessable(f"client_id must have 1 to {ID_CHARS} characters.")
+
+    async def work(tx: Transaction) -> Sent:
+        session = await _follow_clears(tx, await access_session(tx.conn, person, session_id, "prompt"))
+        if client_id is not None:
+            known = await queries.find_message_by_client_id(tx.conn, person.user_id, client_id)
+            if known is not None:
+                return _sent(known)
+        message_id = new_id()
+        body = Body(
+            session_id=session.session_id,
+            hook_event_name="MessageQueued",
+            message_id=message_id,
+            text=text,
+            author_id=person.user_id,
+            author=person.name,
+            client_id=client_id,
+        )
+        await record(tx, [build_hub_event(session.machine_id, session.pid, body)])
+        await note_audit(tx.conn, person.user_id, "send_message", message_id, address)
+        return Sent(message_id=message_id, session_id=session.session_id, state="queued")
+
+    return await db.write(work)
+
+
+async def do_cancel_message(db: Database, person: Person, address: str, message_id: str) -> Sent:
+    """Take a message back while it is queued; raises Conflict once it is on the machine."""
+
+    async def work(tx: Transaction) -> Sent:
+        message = await access_message(tx.conn, person, message_id, "prompt")
+        if message.state != "queued":
+            raise Conflict(f"The message is {message.state} already; only a queued one can be cancelled.")
+        session = await access_session(tx.conn, person, message.session_id, "prompt")
+        body = Body(session_id=session.session_id, hook_event_name="MessageCancelled", message_id=message_id)
+        await record(tx, [build_hub_event(session.machine_id, session.pid, body)])
+        await note_audit(tx.conn, person.user_id, "cancel_message", message_id, address)
+        return Sent(message_id=message_id, session_id=session.session_id, state="cancelled")
+
+    return await db.write(work)
+
+
+async def _follow_clears(tx: Transaction, session: Session) -> Session:
+    for _ in range(SUCCESSORS):
+        if session.next_session_id is None:
+            break
+        after = await queries.find_session(tx.conn, session.next_session_id)
+        if after is None or after.relation != "clear" or after.previous_session_id != session.session_id:
+            break
+        session = after
+    return session
+
+
+def _sent(message: Message) -> Sent:
+    return Sent(message_id=message.message_id, session_id=message.session_id, state=message.state)

@@ -1,0 +1,47 @@
+"""How this hub was started, and which names it answers to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """``database`` is an SQLAlchemy URL; ``public_url`` is where people reach the hub, without a slash at the end."""
+
+    home: Path
+    host: str
+    port: int
+    database: str
+    public_url: str
+
+    @property
+    def secure(self) -> bool:
+        """Whether browsers come over TLS."""
+        return self.public_url.startswith("https://")
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """The exact origins of our own pages."""
+        return frozenset({_origin(self.public_url), *(f"http://{host}" for host in self._loopback)})
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The exact Host headers that are ours."""
+        return frozenset({urlsplit(self.public_url).netloc.lower(), *self._loopback})
+
+    @property
+    def cookie(self) -> str:
+        """The session cookie's name: cookies ignore ports, and hubs may share a host."""
+        return f"__Host-heliograph_{self.port}" if self.secure else f"heliograph_{self.port}"
+
+    @property
+    def _loopback(self) -> frozenset[str]:
+        return frozenset(f"{name}:{self.port}" for name in ("127.0.0.1", "localhost", "[::1]"))
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}".lower()

@@ -1,0 +1,94 @@
+"""The JSON object of an event, as far as the hub reads it.
+
+Hooks grow fields with every version of Claude Code, so everything but the session and the
+event's name is optional, and unknown fields are ignored: the body itself is kept as it came.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from wire.frames import ID_CHARS
+
+Source = Literal["hook", "channel", "hub"]
+
+
+class Body(msgspec.Struct, frozen=True, kw_only=True):
+    """Fields of hooks first, then those of the channel's and the hub's own events."""
+
+    session_id: str
+    hook_event_name: str
+    cwd: str = ""
+    permission_mode: str | None = None
+    model: str | None = None
+    source: str = ""
+    reason: str = ""
+    prompt: str = ""
+    message_id: str | None = None
+    delta: str = ""
+    final: bool = False
+    tool_name: str = ""
+    tool_use_id: str = ""
+    tool_input: dict[str, Any] = {}
+    tool_response: Any = None
+    duration_ms: float | None = None
+    error: Any = None
+    error_details: Any = None
+    is_interrupt: bool = False
+    last_assistant_message: str | None = None
+    agent_id: str | None = None
+
+    text: str = ""
+    percent: float | None = None
+    phase: str | None = None
+    status: str | None = None
+    branch: str | None = None
+
+    started_at: int = 0
+    push: bool = False
+    author_id: str = ""
+    author: str = ""
+    client_id: str | None = None
+
+
+class _Named(msgspec.Struct, frozen=True):
+    session_id: str
+    hook_event_name: str
+
+
+class MalformedBody(Exception):
+    """No JSON object that names its session and its event."""
+
+
+_body = msgspec.json.Decoder(Body, strict=False)
+_named = msgspec.json.Decoder(_Named)
+
+
+def parse_body(raw: bytes | msgspec.Raw) -> Body:
+    """Read a body; one with a field of an unexpected type is read by its names alone. Raises MalformedBody."""
+    try:
+        body = _body.decode(raw)
+    except msgspec.DecodeError:
+        try:
+            named = _named.decode(raw)
+        except (msgspec.DecodeError, UnicodeError) as error:
+            raise MalformedBody(str(error)) from error
+        body = Body(session_id=named.session_id, hook_event_name=named.hook_event_name)
+    except UnicodeError as error:
+        raise MalformedBody(str(error)) from error
+    if not 0 < len(body.session_id) <= ID_CHARS or not 0 < len(body.hook_event_name) <= ID_CHARS:
+        raise MalformedBody("session_id or hook_event_name is empty or too long")
+    return body
+
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """An event on its way into the books: who sent it is certain, what it says is the sender's word."""
+
+    event_id: str
+    at: int
+    source: Source
+    machine_id: str
+    pid: int
+    body: Body

@@ -1,0 +1,34 @@
+"""What is known of a message: a state machine that only moves on evidence.
+
+``queued → delivered → seen → answered`` is a ladder: evidence for a step proves the ones below
+it. A person cancels what is still queued. A message whose process ended between delivery and
+sight is ``uncertain``; later evidence still settles it.
+"""
+
+from __future__ import annotations
+
+from hub.core.model import MessageState
+
+_LADDER: tuple[MessageState, ...] = ("queued", "delivered", "seen", "answered")
+
+
+def climb(state: MessageState, proven: MessageState) -> MessageState:
+    """The state once evidence has proven a step of the ladder; evidence never lowers it."""
+    if state not in _LADDER:
+        return proven if proven in ("seen", "answered") else state
+    return max(state, proven, key=_LADDER.index)
+
+
+def cancel(state: MessageState) -> MessageState:
+    """A person takes it back: possible only while it is queued."""
+    return "cancelled" if state == "queued" else state
+
+
+def lose(state: MessageState) -> MessageState:
+    """The process that it was injected into is gone before it was seen to take it."""
+    return "uncertain" if state == "delivered" else state
+
+
+def is_open(state: MessageState) -> bool:
+    """Whether anything can still happen to it by itself."""
+    return state in ("queued", "delivered", "seen", "uncertain")

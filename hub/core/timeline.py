@@ -1,0 +1,260 @@
+"""The chat's entries: what each event adds to a session's timeline, or changes in it.
+
+Entries keep the order in which they first appeared, with one exception: Claude Code shows text
+through a hook that runs beside the one of the tool call following it, so text that arrives while
+tools are running belongs before them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hub.core.body import Stored
+from hub.core.model import Entry, EntryKind, Message, Preview, Session
+from hub.core.world import World
+from wire.ids import to_rfc3339
+from wire.messages import SERVER_NAME
+
+STEP = 1024
+"""Distance between the positions of neighbours; half of it is free for text that comes late."""
+
+TITLE_CHARS = 80
+PREVIEW_CHARS = 240
+
+_OWN_TOOLS = f"mcp__{SERVER_NAME}__"
+"""Calls of our own tools show as replies and progress, not as tool rows."""
+
+
+def add_prompt(world: World, session: Session, event: Stored) -> None:
+    """Typed at the terminal."""
+    machine = world.machines.get(session.machine_id)
+    by = machine.user if machine else ""
+    text = event.body.prompt
+    _add(world, session, event, "prompt", f"prompt:{event.event_id}", {"text": text, "by": by})
+    _entitle(session, text)
+    session.preview = Preview(kind="prompt", text=_shorten(text))
+
+
+def add_message(world: World, session: Session, event: Stored, message: Message) -> None:
+    """Written on the page, or by an agent through the API."""
+    data: dict[str, Any] = {
+        "message_id": message.message_id,
+        "client_id": message.client_id,
+        "text": message.text,
+        "author": message.author,
+        "state": message.state,
+        "receipts": {},
+    }
+    _add(world, session, event, "message", f"message:{message.message_id}", data)
+    _entitle(session, message.text)
+    session.preview = Preview(kind="message", text=_shorten(message.text))
+
+
+def update_message(world: World, session: Session, event: Stored, message: Message) -> None:
+    """Its receipt moved."""
+    entry = world.entries.get((session.session_id, f"message:{message.message_id}"))
+    if entry is not None:
+        receipts = {**entry.data["receipts"], message.state: to_rfc3339(event.at)}
+        _change(world, entry, state=message.state, receipts=receipts)
+
+
+def add_text(world: World, session: Session, event: Stored) -> None:
+    """Claude's words, as they stream (``MessageDisplay``)."""
+    body = event.body
+    session.streams = True
+    filled = world.entries.get((session.session_id, f"assistant:{session.filled_by}"))
+    if filled is not None and body.delta in filled.data["text"]:
+        return
+    entry = world.entries.get((session.session_id, f"assistant:{body.message_id}"))
+    if entry is None:
+        data = {"text": body.delta, "streaming": not body.final}
+        before = _first_running(world, session)
+        entry = _add(world, session, event, "assistant", f"assistant:{body.message_id}", data, before=before)
+    else:
+        _change(world, entry, text=entry.data["text"] + body.delta, streaming=not body.final)
+    session.preview = Preview(kind="assistant", text=_shorten(entry.data["text"]))
+
+
+def finish_text(world: World, session: Session, event: Stored) -> None:
+    """The turn's last words, for clients without ``MessageDisplay`` (which may also come after ``Stop``)."""
+    text = event.body.last_assistant_message
+    if text and not session.streams:
+        _add(world, session, event, "assistant", f"assistant:{event.event_id}", {"text": text, "streaming": False})
+        session.filled_by = event.event_id
+        session.preview = Preview(kind="assistant", text=_shorten(text))
+
+
+def add_reply(world: World, session: Session, event: Stored, message: Message | None) -> None:
+    """Claude's answer through the ``reply`` tool."""
+    data = {
+        "text": event.body.text,
+        "message_id": message.message_id if message else None,
+        "to": message.author if message else None,
+    }
+    _add(world, session, event, "reply", f"reply:{event.event_id}", data)
+    session.preview = Preview(kind="reply", text=_shorten(event.body.text))
+
+
+def add_progress(world: World, session: Session, event: Stored) -> None:
+    """Claude's own account of how far it is; one entry a turn, updated in place."""
+    body = event.body
+    data = {"percent": body.percent, "phase": body.phase, "status": body.status}
+    key = f"progress:{session.turn_started_at}"
+    entry = world.entries.get((session.session_id, key))
+    if entry is None:
+        _add(world, session, event, "progress", key, data)
+    else:
+        _change(world, entry, **data)
+
+
+def open_tool(world: World, session: Session, event: Stored) -> None:
+    """A tool call begins."""
+    body = event.body
+    if body.tool_name.startswith(_OWN_TOOLS) or not body.tool_use_id:
+        return
+    if (session.session_id, f"tool:{body.tool_use_id}") in world.entries:
+        return
+    _add_tool(world, session, event, "running")
+    session.open_tools = [*session.open_tools, body.tool_use_id]
+    session.preview = Preview(kind="tool", text=_tool_line(body.tool_input), tool_name=body.tool_name)
+
+
+def wait_for_tool(world: World, session: Session, event: Stored) -> None:
+    """Claude Code asks in the terminal; the hook names no call, so it pairs by tool and input."""
+    body = event.body
+    for tool_use_id in session.open_tools:
+        entry = world.entries.get((session.session_id, f"tool:{tool_use_id}"))
+        if entry and entry.data["tool_name"] == body.tool_name and entry.data["input"] == body.tool_input:
+            _change(world, entry, state="waiting")
+            break
+    session.preview = Preview(kind="waiting", text=_tool_line(body.tool_input), tool_name=body.tool_name)
+
+
+def close_tool(world: World, session: Session, event: Stored) -> None:
+    """A tool call ended, well or not."""
+    body = event.body
+    if body.tool_name.startswith(_OWN_TOOLS) or not body.tool_use_id:
+        return
+    failed = body.hook_event_name == "PostToolUseFailure"
+    state = "interrupted" if failed and body.is_interrupt else "failed" if failed else "done"
+    entry = world.entries.get((session.session_id, f"tool:{body.tool_use_id}"))
+    if entry is None:
+        entry = _add_tool(world, session, event, state)
+    session.open_tools = [i for i in session.open_tools if i != body.tool_use_id]
+    _change(
+        world,
+        entry,
+        state=state,
+        response=body.tool_response,
+        error=_words(body.error),
+        duration_ms=body.duration_ms,
+    )
+
+
+def close_tools(world: World, session: Session) -> None:
+    """The turn is over: what still runs was interrupted or refused, no hook says which."""
+    for tool_use_id in session.open_tools:
+        entry = world.entries.get((session.session_id, f"tool:{tool_use_id}"))
+        if entry is not None:
+            _change(world, entry, state="interrupted")
+    session.open_tools = []
+
+
+def add_notice(world: World, session: Session, event: Stored, code: str) -> None:
+    """Something happened to the session itself."""
+    text = _words(event.body.error) if code == "api_error" else None
+    data = {
+        "code": code,
+        "level": "error" if code in ("offline", "api_error") else "info",
+        "text": text,
+        "session_id": None,
+    }
+    _add(world, session, event, "notice", f"notice:{event.event_id}", data)
+
+
+def add_succession(world: World, before: Session, after: Session, event: Stored) -> None:
+    """``before`` was cleared or forked into ``after``: each says so and points to the other."""
+    code = "cleared" if after.relation == "clear" else "forked"
+    for session, other in ((before, after), (after, before)):
+        data = {"code": code, "level": "info", "text": None, "session_id": other.session_id}
+        key = f"notice:{event.event_id}:{session.session_id}"
+        _add(world, session, event, "notice", key, data, suffix="" if session is after else "-before")
+
+
+def _add_tool(world: World, session: Session, event: Stored, state: str) -> Entry:
+    body = event.body
+    data = {
+        "tool_use_id": body.tool_use_id,
+        "tool_name": body.tool_name,
+        "input": body.tool_input,
+        "state": state,
+        "response": None,
+        "error": None,
+        "duration_ms": None,
+        "agent_id": body.agent_id,
+    }
+    return _add(world, session, event, "tool", f"tool:{body.tool_use_id}", data)
+
+
+def _add(
+    world: World,
+    session: Session,
+    event: Stored,
+    kind: EntryKind,
+    key: str,
+    data: dict[str, Any],
+    *,
+    before: Entry | None = None,
+    suffix: str = "",
+) -> Entry:
+    if before is None:
+        position = session.next_position * STEP
+        session.next_position += 1
+    else:
+        position = before.position - STEP // 2
+    entry = Entry(
+        entry_id=event.event_id + suffix,
+        session_id=session.session_id,
+        key=key,
+        kind=kind,
+        position=position,
+        at=event.at,
+        data=data,
+    )
+    world.put(entry)
+    return entry
+
+
+def _change(world: World, entry: Entry, **fields: Any) -> None:
+    entry.data = {**entry.data, **fields}
+    world.put(entry)
+
+
+def _first_running(world: World, session: Session) -> Entry | None:
+    running = (world.entries.get((session.session_id, f"tool:{i}")) for i in session.open_tools)
+    return min((entry for entry in running if entry), key=lambda entry: entry.position, default=None)
+
+
+def _entitle(session: Session, text: str) -> None:
+    if not session.title:
+        session.title = _shorten(text.strip().split("\n", 1)[0], TITLE_CHARS)
+
+
+def _tool_line(tool_input: dict[str, Any]) -> str:
+    """The one value that says most about a call."""
+    for name in ("command", "file_path", "notebook_path", "pattern", "url", "query", "description"):
+        value = tool_input.get(name)
+        if isinstance(value, str) and value:
+            return _shorten(value)
+    return ""
+
+
+def _shorten(text: str, limit: int = PREVIEW_CHARS) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _words(error: Any) -> str | None:
+    """An error as text: hooks give a string, or an object with a ``message``."""
+    if isinstance(error, dict):
+        error = error.get("message")
+    return str(error) if error else None

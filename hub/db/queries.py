@@ -1,0 +1,133 @@
+"""What pages and the API read. Only committed rows; nothing here changes any."""
+
+from __future__ import annotations
+
+from sqlalchemy import and_, func, or_, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.core.model import Entry, Machine, Message, Receipt, Session
+from hub.db import schema
+from hub.db.rows import to_entry, to_machine, to_message, to_session
+
+
+async def list_machines(conn: AsyncConnection) -> list[Machine]:
+    """Every machine, by name."""
+    rows = await conn.execute(select(schema.machines).order_by(schema.machines.c.name))
+    return [to_machine(row) for row in rows.mappings()]
+
+
+async def find_machine(conn: AsyncConnection, machine_id: str) -> Machine | None:
+    """One machine."""
+    table = schema.machines
+    row = (await conn.execute(select(table).where(table.c.machine_id == machine_id))).mappings().first()
+    return to_machine(row) if row else None
+
+
+async def find_session(conn: AsyncConnection, session_id: str) -> Session | None:
+    """One session."""
+    table = schema.sessions
+    row = (await conn.execute(select(table.c.record).where(table.c.session_id == session_id))).mappings().first()
+    return to_session(row) if row else None
+
+
+async def list_sessions(
+    conn: AsyncConnection,
+    *,
+    state: str | None = None,
+    machine_id: str | None = None,
+    title: str | None = None,
+    before: tuple[int, str] | None = None,
+    after_change: int | None = None,
+    limit: int,
+) -> list[Session]:
+    """Sessions, the latest active first; ``before`` continues after (last_activity_at, session_id)."""
+    table = schema.sessions
+    query = select(table.c.record)
+    if state is not None:
+        query = query.where(table.c.state == state)
+    if machine_id is not None:
+        query = query.where(table.c.machine_id == machine_id)
+    if title:
+        query = query.where(func.lower(table.c.title).contains(title.lower(), autoescape=True))
+    if before is not None:
+        query = query.where(tuple_(table.c.last_activity_at, table.c.session_id) < before)
+    if after_change is not None:
+        query = query.where(table.c.change_id > after_change)
+    query = query.order_by(table.c.last_activity_at.desc(), table.c.session_id.desc()).limit(limit)
+    return [to_session(row) for row in (await conn.execute(query)).mappings()]
+
+
+async def list_linked_sessions(conn: AsyncConnection) -> list[tuple[str, int, str]]:
+    """(machine_id, pid, session_id) of processes whose channel counts as connected."""
+    table = schema.processes
+    query = select(table.c.machine_id, table.c.pid, func.coalesce(table.c.session_id, "")).where(table.c.linked)
+    return [(row[0], row[1], row[2]) for row in await conn.execute(query)]
+
+
+async def list_entries(
+    conn: AsyncConnection,
+    session_id: str,
+    *,
+    after: tuple[int, str] | None = None,
+    after_change: int | None = None,
+    limit: int,
+) -> list[Entry]:
+    """A session's entries in order, from after (position, entry_id) on."""
+    table = schema.entries
+    query = select(table).where(table.c.session_id == session_id)
+    if after is not None:
+        position, entry_id = after
+        query = query.where(
+            or_(
+                table.c.position > position,
+                and_(table.c.position == position, table.c.entry_id > entry_id),
+            )
+        )
+    if after_change is not None:
+        query = query.where(table.c.change_id > after_change)
+    rows = await conn.execute(query.order_by(table.c.position, table.c.entry_id).limit(limit))
+    return [to_entry(row) for row in rows.mappings()]
+
+
+async def list_last_entries(conn: AsyncConnection, session_id: str, limit: int) -> list[Entry]:
+    """The newest entries of a session, in order."""
+    table = schema.entries
+    query = select(table).where(table.c.session_id == session_id)
+    rows = await conn.execute(query.order_by(table.c.position.desc(), table.c.entry_id.desc()).limit(limit))
+    return [to_entry(row) for row in rows.mappings()][::-1]
+
+
+async def find_message(conn: AsyncConnection, message_id: str) -> Message | None:
+    """One message."""
+    table = schema.messages
+    row = (await conn.execute(select(table).where(table.c.message_id == message_id))).mappings().first()
+    return to_message(row) if row else None
+
+
+async def find_message_by_client_id(conn: AsyncConnection, author_id: str, client_id: str) -> Message | None:
+    """The message that its author already sent under this id."""
+    table = schema.messages
+    query = select(table).where(table.c.author_id == author_id, table.c.client_id == client_id)
+    row = (await conn.execute(query)).mappings().first()
+    return to_message(row) if row else None
+
+
+async def list_receipts(conn: AsyncConnection, message_id: str) -> list[Receipt]:
+    """A message's steps, oldest first."""
+    table = schema.receipts
+    query = select(table).where(table.c.message_id == message_id).order_by(table.c.at)
+    return [Receipt(**row) for row in (await conn.execute(query)).mappings()]
+
+
+async def list_queued(conn: AsyncConnection, session_id: str) -> list[Message]:
+    """Messages that wait for this session, oldest first."""
+    table = schema.messages
+    query = select(table).where(table.c.session_id == session_id, table.c.state == "queued")
+    return [to_message(row) for row in (await conn.execute(query.order_by(table.c.message_id))).mappings()]
+
+
+async def has_delivered(conn: AsyncConnection, session_id: str) -> bool:
+    """Whether a message was injected into this session and not seen yet."""
+    table = schema.messages
+    query = select(table.c.message_id).where(table.c.session_id == session_id, table.c.state == "delivered")
+    return (await conn.execute(query.limit(1))).first() is not None

@@ -1,0 +1,71 @@
+"""Records to rows and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import RowMapping
+
+from hub.core.model import Entry, Machine, Message, Process, Session
+
+_session = msgspec.json.Decoder(Session)
+_data: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, Any])
+
+
+def text_of(value: Any) -> str:
+    """JSON text of a record or of plain data."""
+    return msgspec.json.encode(value).decode()
+
+
+def session_row(session: Session) -> dict[str, Any]:
+    """A row of ``sessions``."""
+    return {
+        "session_id": session.session_id,
+        "machine_id": session.machine_id,
+        "state": session.state,
+        "title": session.title,
+        "started_at": session.started_at,
+        "last_activity_at": session.last_activity_at,
+        "change_id": session.change_id,
+        "record": text_of(session),
+    }
+
+
+def entry_row(entry: Entry) -> dict[str, Any]:
+    """A row of ``entries``."""
+    return {
+        "entry_id": entry.entry_id,
+        "session_id": entry.session_id,
+        "key": entry.key,
+        "kind": entry.kind,
+        "position": entry.position,
+        "at": entry.at,
+        "change_id": entry.change_id,
+        "data": text_of(entry.data),
+    }
+
+
+def to_session(row: RowMapping) -> Session:
+    """A session of a ``sessions`` row."""
+    return _session.decode(row["record"])
+
+
+def to_entry(row: RowMapping) -> Entry:
+    """An entry of an ``entries`` row."""
+    return Entry(**{**row, "data": _data.decode(row["data"])})
+
+
+def to_message(row: RowMapping) -> Message:
+    """A message of a ``messages`` row."""
+    return Message(**row)
+
+
+def to_process(row: RowMapping) -> Process:
+    """A process of a ``processes`` row."""
+    return Process(**row)
+
+
+def to_machine(row: RowMapping) -> Machine:
+    """A machine of a ``machines`` row."""
+    return Machine(**{name: row[name] for name in ("machine_id", "name", "user", "os")})

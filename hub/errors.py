@@ -1,0 +1,101 @@
+"""What the hub refuses, with a code for programs and words for people.
+
+``http/middleware`` and ``ws`` are the only places that turn these into answers.
+"""
+
+from __future__ import annotations
+
+
+class HubError(Exception):
+    """``status`` is HTTP's; ``code`` is stable."""
+
+    status = 500
+    code = "internal"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class NotSignedIn(HubError):
+    """No credentials, or none that count."""
+
+    status = 401
+    code = "not_signed_in"
+
+
+class Forbidden(HubError):
+    """Known, but without the right."""
+
+    status = 403
+    code = "forbidden"
+
+
+class BadOrigin(HubError):
+    """The request comes from another site, or lacks the page's token."""
+
+    status = 403
+    code = "bad_origin"
+
+
+class BadCode(HubError):
+    """A pairing code or sign-in link that is wrong, used or expired."""
+
+    status = 403
+    code = "bad_code"
+
+
+class NotFound(HubError):
+    """Absent and forbidden look alike."""
+
+    status = 404
+    code = "not_found"
+
+
+class Conflict(HubError):
+    """The thing has moved on."""
+
+    status = 409
+    code = "conflict"
+
+
+class TooLarge(HubError):
+    """The body is over its bound."""
+
+    status = 413
+    code = "too_large"
+
+
+class BadHost(HubError):
+    """A Host that isn't this hub's."""
+
+    status = 421
+    code = "bad_host"
+
+
+class Unprocessable(HubError):
+    """Well-formed, but not acceptable."""
+
+    status = 422
+    code = "unprocessable"
+
+
+class BadRequest(HubError):
+    """Not of the call's form."""
+
+    status = 400
+    code = "bad_request"
+
+
+class Frozen(HubError):
+    """Too many wrong secrets from this address."""
+
+    status = 429
+    code = "too_many_wrong_secrets"
+
+
+class StoreUnavailable(HubError):
+    """The database is full, locked or broken; nothing was stored."""
+
+    status = 503
+    code = "store_unavailable"

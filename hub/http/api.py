@@ -1,0 +1,204 @@
+"""``/api/v1``: parse, ask the action or the query, answer. Who may is checked by the guards they use."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import time
+from typing import TypeVar
+
+import msgspec
+from aiohttp import web
+
+from hub.access.guards import access_message, access_person, access_session
+from hub.access.rights import MachineKey
+from hub.actions.events import do_ingest
+from hub.actions.identity import do_join
+from hub.actions.messages import do_cancel_message, do_send_message
+from hub.api_json import entry_json, message_json, session_json
+from hub.core.model import Machine
+from hub.db import queries
+from hub.errors import BadCode, BadRequest, Forbidden, Frozen, Unprocessable
+from hub.http.answers import answer_json
+from hub.http.bodies import Batch, Join, NewMessage
+from hub.http.openapi import build_openapi
+from hub.keys import DB, LIVE, PRINCIPAL, WRONG_SECRETS
+from wire.frames import BATCH_EVENTS, FRAME_BYTES
+
+PAGE = 200
+"""The most that one call of a list returns."""
+
+MESSAGE_BODY_BYTES = 512 * 1024
+"""A message of 64 KiB in which JSON escapes every character."""
+
+SMALL_BODY_BYTES = 4096
+
+STATES = ("working", "needs_you", "idle", "offline", "ended")
+
+T = TypeVar("T")
+
+
+async def healthz(request: web.Request) -> web.Response:  # noqa: ARG001
+    """The hub is up."""
+    return answer_json({"ok": True})
+
+
+async def openapi(request: web.Request) -> web.Response:  # noqa: ARG001
+    """This API, described."""
+    return answer_json(build_openapi())
+
+
+async def whoami(request: web.Request) -> web.Response:
+    """Whom these credentials stand for."""
+    principal = request[PRINCIPAL]
+    if isinstance(principal, MachineKey):
+        return answer_json({"kind": "machine", "name": principal.name, "machine_id": principal.machine_id})
+    return answer_json({"kind": "person", "name": principal.name, "role": principal.role})
+
+
+async def join(request: web.Request) -> web.Response:
+    """Pair a machine: a code for a key."""
+    limiter, address = request.app[WRONG_SECRETS], request.remote or ""
+    if limiter.is_frozen(address, time.monotonic()):
+        raise Frozen("Too many wrong codes from this address. Try again in an hour.")
+    body = await _read_body(request, Join, SMALL_BODY_BYTES)
+    try:
+        paired = await do_join(request.app[DB], body.code, body.name, body.user, body.os, address)
+    except BadCode:
+        limiter.note(address, time.monotonic())
+        raise
+    request.app[LIVE].add_machine(
+        Machine(machine_id=paired.machine_id, name=paired.machine_name, user=body.user, os=body.os)
+    )
+    return answer_json(paired)
+
+
+async def list_sessions(request: web.Request) -> web.Response:
+    """Sessions, the latest active first."""
+    access_person(request[PRINCIPAL], "see")
+    query = request.query
+    state = query.get("state") or None
+    if state is not None and state not in STATES:
+        raise Unprocessable(f"state must be one of {', '.join(STATES)}.")
+    limit = _read_limit(request)
+    before = _read_cursor(query.get("cursor"))
+    async with request.app[DB].read() as conn:
+        machines = {machine.machine_id: machine for machine in await queries.list_machines(conn)}
+        sessions = await queries.list_sessions(
+            conn,
+            state=state,
+            machine_id=query.get("machine") or None,
+            title=query.get("q") or None,
+            before=before,
+            limit=limit + 1,
+        )
+    more = sessions[limit - 1] if len(sessions) > limit else None
+    return answer_json(
+        {
+            "sessions": [session_json(s, machines.get(s.machine_id)) for s in sessions[:limit]],
+            "next": _build_cursor(more.last_activity_at, more.session_id) if more else None,
+        }
+    )
+
+
+async def show_session(request: web.Request) -> web.Response:
+    """One session."""
+    async with request.app[DB].read() as conn:
+        session = await access_session(conn, request[PRINCIPAL], request.match_info["session_id"], "see")
+        machine = await queries.find_machine(conn, session.machine_id)
+    return answer_json(session_json(session, machine))
+
+
+async def show_timeline(request: web.Request) -> web.Response:
+    """A session's entries, in order."""
+    limit = _read_limit(request)
+    after = _read_cursor(request.query.get("after"))
+    async with request.app[DB].read() as conn:
+        session = await access_session(conn, request[PRINCIPAL], request.match_info["session_id"], "see")
+        entries = await queries.list_entries(conn, session.session_id, after=after, limit=limit + 1)
+    last = entries[limit - 1] if len(entries) > limit else None
+    return answer_json(
+        {
+            "entries": [entry_json(entry) for entry in entries[:limit]],
+            "next": _build_cursor(last.position, last.entry_id) if last else None,
+        }
+    )
+
+
+async def send_message(request: web.Request) -> web.Response:
+    """Queue a message for a session."""
+    person = access_person(request[PRINCIPAL], "prompt")
+    body = await _read_body(request, NewMessage, MESSAGE_BODY_BYTES)
+    session_id = request.match_info["session_id"]
+    address = request.remote or ""
+    sent = await do_send_message(request.app[DB], person, address, session_id, body.text, body.client_id)
+    return answer_json(sent, 202)
+
+
+async def show_message(request: web.Request) -> web.Response:
+    """A message and its receipts."""
+    async with request.app[DB].read() as conn:
+        message = await access_message(conn, request[PRINCIPAL], request.match_info["message_id"], "see")
+        receipts = await queries.list_receipts(conn, message.message_id)
+    return answer_json(message_json(message, receipts))
+
+
+async def cancel_message(request: web.Request) -> web.Response:
+    """Take back a queued message."""
+    person = access_person(request[PRINCIPAL], "prompt")
+    address = request.remote or ""
+    return answer_json(await do_cancel_message(request.app[DB], person, address, request.match_info["message_id"]))
+
+
+async def take_events(request: web.Request) -> web.Response:
+    """Store a batch out of a machine's spool; answers after the commit."""
+    key = request[PRINCIPAL]
+    if not isinstance(key, MachineKey):
+        raise Forbidden("Events come from machines: this needs a machine's key.")
+    batch = await _read_body(request, Batch, FRAME_BYTES)
+    if len(batch.events) > BATCH_EVENTS:
+        raise Unprocessable(f"A batch holds at most {BATCH_EVENTS} events.")
+    rejected = await do_ingest(request.app[DB], key.machine_id, batch.events)
+    refused = {item.event_id for item in rejected}
+    committed = [event.event_id for event in batch.events if event.event_id not in refused]
+    return answer_json({"committed": committed, "rejected": rejected})
+
+
+async def _read_body(request: web.Request, shape: type[T], limit: int) -> T:
+    """The JSON body; a wrong media type, a wrong shape or one too large is refused before anything is done."""
+    if request.content_type != "application/json":
+        raise BadRequest("The body must be JSON, with Content-Type: application/json.")
+    if (request.content_length or 0) > limit:
+        raise web.HTTPRequestEntityTooLarge(limit, request.content_length or 0)
+    raw = await request.read()
+    if len(raw) > limit:
+        raise web.HTTPRequestEntityTooLarge(limit, len(raw))
+    try:
+        return msgspec.json.decode(raw, type=shape)
+    except msgspec.ValidationError as error:
+        raise Unprocessable(f"The body doesn't fit: {error}.") from error
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise BadRequest("The body isn't JSON.") from error
+
+
+def _read_limit(request: web.Request) -> int:
+    try:
+        limit = int(request.query.get("limit", PAGE))
+    except ValueError:
+        raise Unprocessable("limit must be a number.") from None
+    if limit < 1:
+        raise Unprocessable("limit must be at least 1.")
+    return min(limit, PAGE)
+
+
+def _build_cursor(number: int, name: str) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode((number, name))).decode()
+
+
+def _read_cursor(cursor: str | None) -> tuple[int, str] | None:
+    if not cursor:
+        return None
+    try:
+        return msgspec.json.decode(base64.urlsafe_b64decode(cursor), type=tuple[int, str])
+    except (binascii.Error, ValueError, msgspec.DecodeError):
+        raise Unprocessable("That cursor isn't one of ours.") from None

@@ -1,0 +1,184 @@
+"""The API's description, OpenAPI 3.1. A test holds it against the routes that exist."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from hub import __version__
+from hub.http.bodies import Batch, Join, NewMessage
+
+Schema = dict[str, Any]
+
+_TEXT: Schema = {"type": "string"}
+_TIME: Schema = {"type": "string", "format": "date-time"}
+_NUMBER: Schema = {"type": "integer"}
+
+
+def build_openapi() -> Schema:
+    """The whole document."""
+    bodies, components = msgspec.json.schema_components(
+        [NewMessage, Join, Batch], ref_template="#/components/schemas/{name}"
+    )
+    new_message, join, batch = bodies
+    session, entry, message = (_ref(name) for name in ("Session", "Entry", "Message"))
+    sent = _object(message_id=_TEXT, session_id=_TEXT, state=_TEXT)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Heliograph", "version": __version__},
+        "security": [{"bearer": []}, {"cookie": []}],
+        "paths": {
+            "/healthz": {"get": _call("The hub is up", _object(ok={"type": "boolean"}), security=[])},
+            "/api/v1/openapi.json": {"get": _call("This document", {"type": "object"})},
+            "/api/v1/whoami": {"get": _call("Whom these credentials stand for", _object(kind=_TEXT, name=_TEXT))},
+            "/api/v1/join": {
+                "post": _call(
+                    "Pair a machine: a code for a key",
+                    _object(machine_id=_TEXT, machine_name=_TEXT, key=_TEXT),
+                    body=join,
+                    security=[],
+                    refusals=(403, 422, 429),
+                )
+            },
+            "/api/v1/sessions": {
+                "get": _call(
+                    "Sessions, the latest active first",
+                    _object(sessions=_list(session), next=_or_null(_TEXT)),
+                    query=("state", "machine", "q", "limit", "cursor"),
+                    refusals=(422,),
+                )
+            },
+            "/api/v1/sessions/{session_id}": {
+                "get": _call("One session", session, path=("session_id",), refusals=(404,))
+            },
+            "/api/v1/sessions/{session_id}/timeline": {
+                "get": _call(
+                    "Its entries, in order",
+                    _object(entries=_list(entry), next=_or_null(_TEXT)),
+                    path=("session_id",),
+                    query=("after", "limit"),
+                    refusals=(404, 422),
+                )
+            },
+            "/api/v1/sessions/{session_id}/messages": {
+                "post": _call(
+                    "Queue a message",
+                    sent,
+                    status=202,
+                    path=("session_id",),
+                    body=new_message,
+                    refusals=(404, 413, 422),
+                )
+            },
+            "/api/v1/messages/{message_id}": {
+                "get": _call("A message and its receipts", message, path=("message_id",), refusals=(404,)),
+                "delete": _call("Take back a queued message", sent, path=("message_id",), refusals=(404, 409)),
+            },
+            "/api/v1/events": {
+                "post": _call(
+                    "Store a machine's events; answers after the commit",
+                    _object(committed=_list(_TEXT), rejected=_list(_object(event_id=_TEXT, code=_TEXT))),
+                    body=batch,
+                    refusals=(413, 422, 503),
+                )
+            },
+        },
+        "components": {
+            "schemas": {**components, **_records()},
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "cookie": {"type": "apiKey", "in": "cookie", "name": "heliograph"},
+            },
+        },
+    }
+
+
+def _records() -> dict[str, Schema]:
+    return {
+        "Error": _object(error=_object(code=_TEXT, message=_TEXT)),
+        "Session": _object(
+            session_id=_TEXT,
+            title=_TEXT,
+            machine=_object(id=_TEXT, name=_TEXT),
+            cwd=_TEXT,
+            branch=_or_null(_TEXT),
+            state={"enum": ["working", "needs_you", "idle", "offline", "ended"]},
+            model=_or_null(_TEXT),
+            permission_mode=_or_null(_TEXT),
+            context=_object(used=_or_null(_NUMBER), window=_or_null(_NUMBER), percent=_or_null(_NUMBER)),
+            cost_usd=_or_null({"type": "number"}),
+            delivery={"enum": ["channel", "wake", "next_turn", "none"]},
+            lineage=_or_null(_object(previous=_or_null(_TEXT), relation=_TEXT)),
+            next_session_id=_or_null(_TEXT),
+            open_decisions=_NUMBER,
+            preview=_or_null(_object(kind=_TEXT, text=_TEXT, tool_name=_or_null(_TEXT))),
+            started_at=_TIME,
+            last_activity_at=_TIME,
+            turn_started_at=_or_null(_TIME),
+            change_id=_NUMBER,
+        ),
+        "Entry": {
+            **_object(entry_id=_TEXT, session_id=_TEXT, kind=_TEXT, position=_NUMBER, at=_TIME, change_id=_NUMBER),
+            "additionalProperties": True,
+            "description": "Beside these, the fields of its kind.",
+        },
+        "Message": _object(
+            message_id=_TEXT,
+            session_id=_TEXT,
+            author=_TEXT,
+            text=_TEXT,
+            state=_TEXT,
+            created_at=_TIME,
+            receipts=_list(_object(state=_TEXT, at=_TIME, evidence=_TEXT)),
+        ),
+    }
+
+
+def _call(
+    summary: str,
+    answer: Schema,
+    *,
+    status: int = 200,
+    path: tuple[str, ...] = (),
+    query: tuple[str, ...] = (),
+    body: Schema | None = None,
+    security: list[Schema] | None = None,
+    refusals: tuple[int, ...] = (),
+) -> Schema:
+    call: Schema = {
+        "summary": summary,
+        "responses": {
+            str(status): {"description": "Done", "content": {"application/json": {"schema": answer}}},
+            **{str(code): _refusal() for code in (*refusals, *(() if security == [] else (401, 403)))},
+        },
+    }
+    parameters = [{"name": name, "in": "path", "required": True, "schema": _TEXT} for name in path]
+    parameters += [{"name": name, "in": "query", "required": False, "schema": _TEXT} for name in query]
+    if parameters:
+        call["parameters"] = parameters
+    if body is not None:
+        call["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
+    if security is not None:
+        call["security"] = security
+    return call
+
+
+def _refusal() -> Schema:
+    return {"description": "Refused", "content": {"application/json": {"schema": _ref("Error")}}}
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _object(**properties: Schema) -> Schema:
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def _list(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def _or_null(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}

@@ -1,0 +1,25 @@
+"""What handlers find in the application."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from aiohttp import web
+
+from hub.access.limiter import WrongSecrets
+from hub.access.rights import Principal
+from hub.config import Settings
+from hub.db.engine import Database
+from hub.links import Links
+from hub.live import Live
+from hub.pages.render import Pages
+
+SETTINGS = web.AppKey("settings", Settings)
+DB = web.AppKey("db", Database)
+LIVE = web.AppKey("live", Live)
+LINKS = web.AppKey("links", Links)
+PAGES = web.AppKey("pages", Pages)
+WRONG_SECRETS = web.AppKey("wrong_secrets", WrongSecrets)
+
+PRINCIPAL: web.RequestKey[Principal] = web.RequestKey("principal", cast(type[Principal], object))
+NONCE = web.RequestKey("nonce", str)

@@ -1,0 +1,155 @@
+"""The links that are open now: who carries which process, and what is on its way to it.
+
+What a link's end means depends on how it ended: a channel that said goodbye is gone; one that was
+cut off may be back in a moment, so its session is called offline only after a grace.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from hub.actions.events import build_hub_event, record
+from hub.core.body import Body
+from hub.core.model import Session
+from hub.db import queries
+from hub.db.engine import Changes, Database, Transaction
+from wire.frames import Hello, HubFrame, Push
+
+GRACE = 5.0
+"""Seconds a link may be away before its session is shown as offline."""
+
+RESTART_GRACE = 15.0
+"""The same after the hub itself was away: channels come back with backoff."""
+
+log = structlog.get_logger()
+
+Key = tuple[str, int]
+
+
+@dataclass(eq=False)
+class Link:
+    """One channel's connection. ``in_flight``: messages pushed and neither injected nor declined yet."""
+
+    machine_id: str
+    token_id: str
+    hello: Hello
+    send: Callable[[HubFrame], Awaitable[None]]
+    close: Callable[[str, str], Awaitable[None]]
+    in_flight: set[str] = field(default_factory=set)
+
+    @property
+    def key(self) -> Key:
+        """Its process."""
+        return self.machine_id, self.hello.process.pid
+
+
+class Links:
+    """One a hub. Brings queued messages to their sessions as soon as these can take them."""
+
+    def __init__(self, db: Database, *, grace: float = GRACE, restart_grace: float = RESTART_GRACE) -> None:
+        self._db = db
+        self._grace = grace
+        self._restart_grace = restart_grace
+        self._links: dict[Key, Link] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, left_over: list[tuple[str, int, str]]) -> None:
+        """Wait for the channels that were connected when the hub stopped."""
+        for machine_id, pid, session_id in left_over:
+            self._later(self._give_up((machine_id, pid), session_id, "lost", self._restart_grace))
+
+    async def add(self, link: Link) -> None:
+        """A channel said hello; a second one for the same process replaces the first."""
+        before = self._links.get(link.key)
+        self._links[link.key] = link
+        if before is not None:
+            await before.close("replaced", "Another channel of this process connected.")
+        hello = link.hello
+        body = Body(
+            session_id=hello.session_id or "",
+            hook_event_name="LinkUp",
+            cwd=hello.cwd,
+            branch=hello.branch,
+            push=hello.push,
+            started_at=hello.process.started_at,
+        )
+        await self._record(link.key, body)
+
+    async def remove(self, link: Link, reason: str | None) -> None:
+        """The link ended; ``reason`` is what the channel said, None if it was cut off."""
+        if self._links.get(link.key) is not link:
+            return
+        del self._links[link.key]
+        session_id = link.hello.session_id or ""
+        if reason is not None:
+            await self._link_down(link.key, session_id, reason)
+        else:
+            self._later(self._give_up(link.key, session_id, "lost", self._grace))
+
+    async def stop(self) -> None:
+        """Close every link; their sessions stay as they are, for the next start to find them."""
+        links = list(self._links.values())
+        self._links.clear()
+        for task in self._tasks:
+            task.cancel()
+        closing = [link.close("hub_stopping", "The hub is stopping.") for link in links]
+        await asyncio.gather(*closing, *self._tasks, return_exceptions=True)
+
+    def notice(self, changes: Changes) -> None:
+        """After each commit: somebody may be ready for a message now."""
+        for session in changes.sessions.values():
+            if session.open_messages and session.turn == "idle" and session.delivery == "channel":
+                self._later(self._deliver(session))
+
+    def declined(self, link: Link, message_id: str) -> None:
+        """The channel didn't inject it; the session's next change brings another try."""
+        link.in_flight.discard(message_id)
+
+    async def _deliver(self, session: Session) -> None:
+        """Push the oldest queued message, one at a time: each starts a turn."""
+        link = self._links.get((session.machine_id, session.pid))
+        if link is None:
+            return
+        async with self._db.read() as conn:
+            queued = await queries.list_queued(conn, session.session_id)
+            waiting = await queries.has_delivered(conn, session.session_id)
+        link.in_flight &= {message.message_id for message in queued}
+        if not queued or waiting or link.in_flight:
+            return
+        first = queued[0]
+        link.in_flight.add(first.message_id)
+        push = Push(message_id=first.message_id, session_id=session.session_id, text=first.text, author=first.author)
+        await link.send(push)
+        log.info("pushed", message_id=first.message_id, session_id=session.session_id, size=len(first.text))
+
+    async def _give_up(self, key: Key, session_id: str, reason: str, grace: float) -> None:
+        await asyncio.sleep(grace)
+        if key not in self._links:
+            await self._link_down(key, session_id, reason)
+
+    async def _link_down(self, key: Key, session_id: str, reason: str) -> None:
+        await self._record(key, Body(session_id=session_id, hook_event_name="LinkDown", reason=reason))
+
+    async def _record(self, key: Key, body: Body) -> None:
+        draft = build_hub_event(key[0], key[1], body)
+
+        async def work(tx: Transaction) -> None:
+            await record(tx, [draft])
+
+        await self._db.write(work)
+
+    def _later(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(self._guarded(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    @staticmethod
+    async def _guarded(work: Awaitable[None]) -> None:
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001  one link's trouble is nobody else's
+            log.warning("link work failed", error=type(error).__name__)

@@ -1,0 +1,1 @@
+"""Frames and codec that the hub and the channel share; pure, no I/O."""

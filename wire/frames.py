@@ -1,0 +1,179 @@
+"""The frames of a link, and how they become bytes.
+
+A link is one WebSocket between a channel and the hub. Each WebSocket text message is one
+frame: a JSON object whose ``type`` names it. The channel speaks first, with ``hello``; the
+hub answers ``welcome``, or ``error`` and closes. Fields that a receiver doesn't know are
+ignored; a sender sends only what is declared here.
+
+This module knows the shapes and their bounds. It doesn't know sockets, databases or Claude.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeVar
+
+import msgspec
+
+LEVEL = 1
+"""The wire level this code speaks. A level is raised when an older peer would misread a frame."""
+
+OLDEST_LEVEL = 1
+"""The oldest level the hub still answers."""
+
+FRAME_BYTES = 1024 * 1024
+"""A frame larger than this closes the link (WebSocket close code 1009)."""
+
+EVENT_BYTES = 256 * 1024
+"""The body of one event; the hook cuts larger ones at the source, with a marker."""
+
+BATCH_EVENTS = 500
+"""Events in one ``events`` frame or one ``POST /api/v1/events``."""
+
+BATCH_BYTES = FRAME_BYTES // 2
+"""A batch is closed once its bodies reach this size (one event may still exceed it)."""
+
+ID_CHARS = 128
+"""Every id: ours, Claude's, a person's. Longer ones are malformed."""
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """One hook firing, or one thing the channel saw, kept as it came.
+
+    ``event_id`` is a time-ordered UUID made where the event happened; ``at`` is that
+    machine's clock in microseconds since the epoch; ``pid`` is the Claude Code process;
+    ``body`` is the JSON object exactly as the source wrote it.
+    """
+
+    event_id: str
+    at: int
+    source: Literal["hook", "channel"]
+    pid: int
+    body: msgspec.Raw
+
+
+class Process(msgspec.Struct, frozen=True, kw_only=True):
+    """A running Claude Code: ``started_at`` (microseconds since the epoch, 0 if unknown) tells pids apart."""
+
+    pid: int
+    started_at: int = 0
+
+
+class Hello(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="hello"):
+    """First frame of a channel. ``push`` says whether Claude Code was started with the channel on."""
+
+    level: int
+    features: list[str]
+    version: str
+    process: Process
+    session_id: str | None
+    cwd: str
+    push: bool
+    client_version: str | None = None
+    branch: str | None = None
+
+
+class Welcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="welcome"):
+    """The hub's answer: ``level`` and ``features`` are what both sides speak from here on."""
+
+    level: int
+    features: list[str]
+    link_id: str
+    hub_version: str
+
+
+class Events(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="events"):
+    """A batch out of the spool; ``seq`` counts up from 1 on each link."""
+
+    seq: int
+    events: list[Event]
+
+
+class Rejected(msgspec.Struct, frozen=True, kw_only=True):
+    """An event that the hub will never take, and why (``malformed``, ``foreign_session``, ``too_large``)."""
+
+    event_id: str
+    code: str
+
+
+class Ack(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="ack"):
+    """Batch ``seq`` is committed, all but ``rejected``. Sent after the commit, never before."""
+
+    seq: int
+    rejected: list[Rejected] = []
+
+
+class Push(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="push"):
+    """A message for Claude: to be injected now, once, into ``session_id``."""
+
+    message_id: str
+    session_id: str
+    text: str
+    author: str
+
+
+class Declined(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="declined"):
+    """The channel did not inject a pushed message; it stays queued at the hub.
+
+    ``busy``: Claude is in a turn. ``elsewhere``: this process carries another session now.
+    An injected message is reported by a ``ChannelInjected`` event instead, so that it is durable.
+    """
+
+    message_id: str
+    reason: Literal["busy", "elsewhere"]
+
+
+class Bye(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="bye"):
+    """The channel's last frame: ``stopped`` (Claude ended it) or ``parent_gone`` (Claude died)."""
+
+    reason: Literal["stopped", "parent_gone"]
+
+
+class Error(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="error"):
+    """Why the hub closes the link; ``code`` is for programs, ``message`` for people."""
+
+    code: str
+    message: str
+
+
+ChannelFrame = Hello | Events | Declined | Bye
+HubFrame = Welcome | Ack | Push | Error
+
+
+class MalformedFrame(Exception):
+    """Bytes that are no frame of ours. Stores why; shows no content."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"malformed frame: {self.reason}"
+
+
+Frame = TypeVar("Frame")
+
+_encoder = msgspec.json.Encoder()
+_channel_decoder: msgspec.json.Decoder[ChannelFrame] = msgspec.json.Decoder(ChannelFrame)
+_hub_decoder: msgspec.json.Decoder[HubFrame] = msgspec.json.Decoder(HubFrame)
+
+
+def encode(frame: ChannelFrame | HubFrame) -> str:
+    """The text of a WebSocket message."""
+    return _encoder.encode(frame).decode()
+
+
+def decode_from_channel(data: str | bytes) -> ChannelFrame:
+    """What a channel sent; raises MalformedFrame."""
+    return _decode(_channel_decoder, data)
+
+
+def decode_from_hub(data: str | bytes) -> HubFrame:
+    """What the hub sent; raises MalformedFrame."""
+    return _decode(_hub_decoder, data)
+
+
+def _decode(decoder: msgspec.json.Decoder[Frame], data: str | bytes) -> Frame:
+    try:
+        return decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise MalformedFrame(str(error)) from error
