@@ -8,12 +8,13 @@ from pathlib import Path
 from aiohttp import web
 
 from hub.access.limiter import WrongSecrets
+from hub.access.principals import Principals
 from hub.config import Settings
 from hub.db import queries
 from hub.db.engine import Database
 from hub.http import admin, api, pages
 from hub.http.middleware import errors, same_site, set_headers, signed_in
-from hub.keys import DB, LINKS, LIVE, PAGES, SETTINGS, WRONG_SECRETS
+from hub.keys import DB, LINKS, LIVE, PAGES, PRINCIPALS, SETTINGS, WRONG_SECRETS
 from hub.links import Links
 from hub.live import Live
 from hub.pages.render import Pages
@@ -37,12 +38,14 @@ async def build_app(settings: Settings, db: Database) -> web.Application:
         machines = await queries.list_machines(conn)
         sessions = await queries.list_sessions(conn, limit=ALL_SESSIONS)
         left_over = await queries.list_linked_sessions(conn)
+        waiting = await queries.list_waiting(conn)
     live = Live(renderer, machines, sessions)
     links = Links(db)
-    links.start(left_over)
+    links.start(left_over, waiting)
     db.observers += [live.publish, links.notice]
     app[SETTINGS] = settings
     app[DB] = db
+    app[PRINCIPALS] = Principals(db)
     app[LIVE] = live
     app[LINKS] = links
     app[PAGES] = renderer

@@ -7,6 +7,7 @@ from typing import cast
 from aiohttp import web
 
 from hub.access.limiter import WrongSecrets
+from hub.access.principals import Principals
 from hub.access.rights import Principal
 from hub.config import Settings
 from hub.db.engine import Database
@@ -18,6 +19,7 @@ SETTINGS = web.AppKey("settings", Settings)
 DB = web.AppKey("db", Database)
 LIVE = web.AppKey("live", Live)
 LINKS = web.AppKey("links", Links)
+PRINCIPALS = web.AppKey("principals", Principals)
 PAGES = web.AppKey("pages", Pages)
 WRONG_SECRETS = web.AppKey("wrong_secrets", WrongSecrets)
 

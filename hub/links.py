@@ -14,8 +14,7 @@ import structlog
 
 from hub.actions.events import build_hub_event, record
 from hub.core.body import Body
-from hub.core.model import Session
-from hub.db import queries
+from hub.core.model import Message, Session
 from hub.db.engine import Changes, Database, Transaction
 from wire.frames import Hello, HubFrame, Push
 
@@ -55,10 +54,13 @@ class Links:
         self._grace = grace
         self._restart_grace = restart_grace
         self._links: dict[Key, Link] = {}
+        self._waiting: dict[str, dict[str, Message]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def start(self, left_over: list[tuple[str, int, str]]) -> None:
-        """Wait for the channels that were connected when the hub stopped."""
+    def start(self, left_over: list[tuple[str, int, str]], waiting: list[Message]) -> None:
+        """Wait for the channels that were connected when the hub stopped, with what waits for their sessions."""
+        for message in waiting:
+            self._note_message(message)
         for machine_id, pid, session_id in left_over:
             self._later(self._give_up((machine_id, pid), session_id, "lost", self._restart_grace))
 
@@ -101,8 +103,10 @@ class Links:
 
     def notice(self, changes: Changes) -> None:
         """After each commit: somebody may be ready for a message now."""
+        for message in changes.messages.values():
+            self._note_message(message)
         for session in changes.sessions.values():
-            if session.open_messages and session.turn == "idle" and session.delivery == "channel":
+            if session.session_id in self._waiting and session.turn == "idle" and session.delivery == "channel":
                 self._later(self._deliver(session))
 
     def declined(self, link: Link, message_id: str) -> None:
@@ -112,19 +116,27 @@ class Links:
     async def _deliver(self, session: Session) -> None:
         """Push the oldest queued message, one at a time: each starts a turn."""
         link = self._links.get((session.machine_id, session.pid))
-        if link is None:
+        waiting = self._waiting.get(session.session_id, {})
+        if link is None or not waiting:
             return
-        async with self._db.read() as conn:
-            queued = await queries.list_queued(conn, session.session_id)
-            waiting = await queries.has_delivered(conn, session.session_id)
-        link.in_flight &= {message.message_id for message in queued}
-        if not queued or waiting or link.in_flight:
+        link.in_flight &= {message.message_id for message in waiting.values() if message.state == "queued"}
+        if link.in_flight or any(message.state == "delivered" for message in waiting.values()):
             return
-        first = queued[0]
+        first = min(waiting.values(), key=lambda message: message.message_id)
         link.in_flight.add(first.message_id)
         push = Push(message_id=first.message_id, session_id=session.session_id, text=first.text, author=first.author)
         await link.send(push)
         log.info("pushed", message_id=first.message_id, session_id=session.session_id, size=len(first.text))
+
+    def _note_message(self, message: Message) -> None:
+        """Keep those that are queued, or injected and not seen yet, which hold back the next."""
+        of_session = self._waiting.setdefault(message.session_id, {})
+        if message.state in ("queued", "delivered"):
+            of_session[message.message_id] = message
+        else:
+            of_session.pop(message.message_id, None)
+        if not of_session:
+            del self._waiting[message.session_id]
 
     async def _give_up(self, key: Key, session_id: str, reason: str, grace: float) -> None:
         await asyncio.sleep(grace)

@@ -148,7 +148,9 @@ def _listen(host: str, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        raise CannotStart(f"can't listen on {host}:{port}: {os.strerror(error.errno or 0)}. Choose another --port.") from error
+        raise CannotStart(
+            f"can't listen on {host}:{port}: {os.strerror(error.errno or 0)}. Choose another --port."
+        ) from error
 
 
 async def _serve_admin(runner: web.AppRunner, path: Path) -> None:

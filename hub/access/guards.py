@@ -21,8 +21,12 @@ def access_person(principal: Principal, right: Right) -> Person:
 
 async def access_session(conn: AsyncConnection, principal: Principal, session_id: str, right: Right) -> Session:
     """A session for somebody with this right on it."""
+    return access_known(await queries.find_session(conn, session_id), principal, right)
+
+
+def access_known(session: Session | None, principal: Principal, right: Right) -> Session:
+    """The same for one that was looked for already."""
     access_person(principal, right)
-    session = await queries.find_session(conn, session_id)
     if session is None:
         raise NotFound("There is no such session.")
     return session

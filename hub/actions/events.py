@@ -9,7 +9,7 @@ import msgspec
 from hub.clock import new_id, now
 from hub.core.body import Body, MalformedBody, Source, Stored, parse_body
 from hub.core.fold import fold
-from hub.db.books import append_events, find_stored, load_sessions, load_world, save_world
+from hub.db.books import append_events
 from hub.db.engine import Database, Transaction
 from wire.frames import EVENT_BYTES, Event, Rejected
 
@@ -55,7 +55,7 @@ async def do_ingest(db: Database, machine_id: str, events: list[Event]) -> list[
 async def _take_foreign_out(tx: Transaction, drafts: dict[str, Draft]) -> list[Rejected]:
     """A session belongs to the machine that first spoke for it."""
     named = {draft.stored.body.session_id for draft in drafts.values()}
-    owners = {session.session_id: session.machine_id for session in await load_sessions(tx.conn, named)}
+    owners = {session_id: s.machine_id for session_id, s in (await tx.books.find_sessions(tx.conn, named)).items()}
     own: list[Draft] = []
     rejected: list[Rejected] = []
     for draft in drafts.values():
@@ -71,22 +71,22 @@ async def _take_foreign_out(tx: Transaction, drafts: dict[str, Draft]) -> list[R
 def build_hub_event(machine_id: str, pid: int, body: Body) -> Draft:
     """Something the hub itself saw or was told: as much an event as a hook's."""
     stored = Stored(event_id=new_id(), at=now(), source="hub", machine_id=machine_id, pid=pid, body=body)
-    return Draft(stored, msgspec.json.encode({k: v for k, v in msgspec.to_builtins(body).items() if v}))
+    said = {key: value for key, value in msgspec.to_builtins(body).items() if value or key == "session_id"}
+    return Draft(stored, msgspec.json.encode(said))
 
 
 async def record(tx: Transaction, drafts: list[Draft]) -> None:
     """Append those that are new, and fold them into the books."""
-    stored_ids = await find_stored(tx.conn, [draft.stored.event_id for draft in drafts])
-    fresh = [draft for draft in drafts if draft.stored.event_id not in stored_ids]
-    if not fresh:
+    if not drafts:
         return
     received_at = now()
-    await append_events(tx.conn, [_row(draft, received_at) for draft in fresh])
-    events = [draft.stored for draft in fresh]
-    world = await load_world(tx.conn, events)
-    for event in events:
-        fold(world, event)
-    await save_world(tx.conn, world, tx.changes)
+    fresh = await append_events(tx.conn, [_row(draft, received_at) for draft in drafts])
+    events = [draft.stored for draft in drafts if draft.stored.event_id in fresh]
+    if events:
+        world = await tx.books.load_world(tx.conn, events)
+        for event in events:
+            fold(world, event)
+        await tx.books.save_world(tx.conn, world, tx.changes)
 
 
 def _row(draft: Draft, received_at: int) -> dict[str, object]:

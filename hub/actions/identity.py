@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import select, update
 
 from hub.access.audit import note_audit
-from hub.access.rights import ROLES, MachineKey, Person
+from hub.access.rights import ROLES, Person
 from hub.access.secrets import (
     TokenKind,
     build_code,
@@ -175,37 +175,6 @@ async def do_join(db: Database, code: str, name: str, user: str, os: str, addres
         return Paired(machine_id=machine_id, machine_name=name, key=key)
 
     return await db.write(work)
-
-
-async def find_principal(db: Database, token: str) -> Person | MachineKey | None:
-    """Whoever this bearer token or cookie stands for, if it still counts."""
-    table, users = schema.tokens, schema.users
-    query = (
-        select(table, users.c.role, users.c.name.label("user_name"))
-        .outerjoin(users, users.c.user_id == table.c.user_id)
-        .where(table.c.hashed == hash_token(token), table.c.kind.in_(["machine", "person", "browser"]))
-        .where(table.c.revoked_at.is_(None))
-    )
-    async with db.read() as conn:
-        row = (await conn.execute(query)).mappings().first()
-    if row is None or (row["expires_at"] is not None and row["expires_at"] <= now()):
-        return None
-    if row["kind"] == "machine":
-        return MachineKey(machine_id=row["machine_id"], name=row["name"], token_id=row["token_id"])
-    return Person(
-        user_id=row["user_id"],
-        name=row["user_name"],
-        role=row["role"],
-        token_id=row["token_id"],
-        csrf=row["csrf"],
-    )
-
-
-async def is_known_token(db: Database, token: str) -> bool:
-    """Whether we ever gave this secret out: an expired or revoked one is no guess."""
-    async with db.read() as conn:
-        query = select(schema.tokens.c.token_id).where(schema.tokens.c.hashed == hash_token(token))
-        return (await conn.execute(query)).first() is not None
 
 
 async def _find_pairing(db: Database, code: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from hub.access.audit import note_audit
-from hub.access.guards import access_message, access_session
+from hub.access.guards import access_known, access_message, access_session
 from hub.access.rights import Person
 from hub.actions.events import build_hub_event, record
 from hub.clock import new_id
@@ -48,7 +48,7 @@ async def do_send_message(
         raise Unprocessable(f"client_id must have 1 to {ID_CHARS} characters.")
 
     async def work(tx: Transaction) -> Sent:
-        session = await _follow_clears(tx, await access_session(tx.conn, person, session_id, "prompt"))
+        session = await _follow_clears(tx, access_known(await _find(tx, session_id), person, "prompt"))
         if client_id is not None:
             known = await queries.find_message_by_client_id(tx.conn, person.user_id, client_id)
             if known is not None:
@@ -88,13 +88,15 @@ async def do_cancel_message(db: Database, person: Person, address: str, message_
 
 async def _follow_clears(tx: Transaction, session: Session) -> Session:
     for _ in range(SUCCESSORS):
-        if session.next_session_id is None:
-            break
-        after = await queries.find_session(tx.conn, session.next_session_id)
+        after = await _find(tx, session.next_session_id)
         if after is None or after.relation != "clear" or after.previous_session_id != session.session_id:
             break
         session = after
     return session
+
+
+async def _find(tx: Transaction, session_id: str | None) -> Session | None:
+    return (await tx.books.find_sessions(tx.conn, [session_id])).get(session_id) if session_id else None
 
 
 def _sent(message: Message) -> Sent:

@@ -23,9 +23,9 @@ Handler = Callable[[World, Session, Stored], None]
 
 def fold(world: World, event: Stored) -> None:
     """Apply one event."""
-    if event.body.hook_event_name == "LinkUp":
+    if (event.source, event.body.hook_event_name) == ("hub", "LinkUp"):
         _link_up(world, event)
-    elif event.body.hook_event_name == "LinkDown":
+    elif (event.source, event.body.hook_event_name) == ("hub", "LinkDown"):
         _link_down(world, event)
     else:
         session = _session_of(world, event)
@@ -65,11 +65,11 @@ def _note_hook(world: World, session: Session, event: Stored) -> None:
 
 def _move(world: World, process: Process, session: Session, event: Stored) -> None:
     """The process carries another session from here on."""
-    before = world.touch(process.session_id) if process.session_id is not None else None
+    before = _carried(world, process)
     if before is not None:
         before.linked = False
         before.next_session_id = session.session_id
-        if event.body.source in ("clear", "fork"):
+        if event.body.hook_event_name == "SessionStart" and event.body.source in ("clear", "fork"):
             session.previous_session_id = before.session_id
             session.relation = "clear" if event.body.source == "clear" else "fork"
             session.model = session.model or before.model
@@ -85,10 +85,21 @@ def _move(world: World, process: Process, session: Session, event: Stored) -> No
     session.push = process.push
 
 
+def _carried(world: World, process: Process) -> Session | None:
+    """The session that this process carries; None too when it goes on in another process already."""
+    session = world.touch(process.session_id or "")
+    return session if session is not None and session.pid == process.pid else None
+
+
 def _link_up(world: World, event: Stored) -> None:
     """A channel connected. It alone makes no session: its own idea of the session id can be wrong."""
     process = world.process(event.machine_id, event.pid)
     if process.started_at and event.body.started_at and process.started_at != event.body.started_at:
+        before = _carried(world, process)  # the pid is used again: that process is gone
+        if before is not None:
+            before.linked = False
+            before.offline_since = event.at
+            _lose_messages(world, before, event)
         process.session_id = None
     process.started_at = event.body.started_at or process.started_at
     process.linked = True
@@ -99,6 +110,8 @@ def _link_up(world: World, event: Stored) -> None:
     process.session_id = known.session_id
     world.changed_sessions.add(known.session_id)
     was_offline = known.offline_since is not None
+    if known.pid != process.pid:
+        _lose_messages(world, known, event)
     known.pid = process.pid
     known.linked = True
     known.push = process.push
@@ -111,12 +124,14 @@ def _link_up(world: World, event: Stored) -> None:
 def _link_down(world: World, event: Stored) -> None:
     process = world.process(event.machine_id, event.pid)
     process.linked = False
-    session = world.touch(process.session_id or "")
+    session = _carried(world, process)
+    gone = event.body.reason in ("stopped", "parent_gone")
+    if gone:
+        process.session_id = None
     if session is None:
         return
     session.linked = False
-    if event.body.reason in ("stopped", "parent_gone"):
-        process.session_id = None
+    if gone:
         _lose_messages(world, session, event)
     if session.ended:
         return
@@ -129,13 +144,13 @@ def _link_down(world: World, event: Stored) -> None:
 
 def _session_start(world: World, session: Session, event: Stored) -> None:
     session.model = event.body.model or session.model
-    resumed = event.body.source == "resume"
-    session.turn = "idle"
     session.ended = False
     session.next_session_id = None
-    if event.body.source == "compact":
+    if event.body.source == "compact":  # which may be in the middle of a turn
         timeline.add_notice(world, session, event, "compacted")
-    elif resumed:
+        return
+    _settle(world, session, event)
+    if event.body.source == "resume":
         timeline.add_notice(world, session, event, "resumed")
 
 
@@ -152,6 +167,7 @@ def _prompt(world: World, session: Session, event: Stored) -> None:
     session.turn_started_at = event.at
     session.waiting_for = []
     session.filled_by = None
+    session.progress = None
     ours = [world.messages[i] for i in find_message_ids(event.body.prompt) if i in world.messages]
     ours = [message for message in ours if message.session_id == session.session_id]
     for message in ours:
@@ -161,7 +177,9 @@ def _prompt(world: World, session: Session, event: Stored) -> None:
 
 
 def _pre_tool(world: World, session: Session, event: Stored) -> None:
+    """What was asked before it was answered at the terminal: a refusal has no hook of its own."""
     session.turn = "working"
+    session.waiting_for = []
     timeline.open_tool(world, session, event)
 
 

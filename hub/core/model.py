@@ -74,7 +74,8 @@ class Session(msgspec.Struct, kw_only=True):
 
     ``open_tools`` (tool_use_ids) and ``open_messages`` (ids) are what later events may still change;
     ``waiting_for`` names the tools whose permission dialog is open. ``streams``: its client shows text
-    as it comes; ``filled_by``: the Stop whose last words stood in for that.
+    as it comes; ``filled_by``: the Stop whose last words stood in for that; ``progress``: the event
+    that began this turn's progress entry.
     """
 
     session_id: str
@@ -95,6 +96,7 @@ class Session(msgspec.Struct, kw_only=True):
     offline_since: int | None = None
     streams: bool = False
     filled_by: str | None = None
+    progress: str | None = None
     turn_started_at: int | None = None
     previous_session_id: str | None = None
     relation: Relation | None = None
@@ -107,10 +109,10 @@ class Session(msgspec.Struct, kw_only=True):
 
     @property
     def state(self) -> SessionState:
-        """What the page says of it."""
+        """What the page says of it; a session without a channel is known by its hooks alone."""
         if self.ended:
             return "ended"
-        return self.turn if self.linked else "offline"
+        return self.turn if self.offline_since is None else "offline"
 
     @property
     def delivery(self) -> Delivery:

@@ -99,10 +99,10 @@ def add_progress(world: World, session: Session, event: Stored) -> None:
     """Claude's own account of how far it is; one entry a turn, updated in place."""
     body = event.body
     data = {"percent": body.percent, "phase": body.phase, "status": body.status}
-    key = f"progress:{session.turn_started_at}"
-    entry = world.entries.get((session.session_id, key))
+    entry = world.entries.get((session.session_id, f"progress:{session.progress}"))
     if entry is None:
-        _add(world, session, event, "progress", key, data)
+        session.progress = event.event_id
+        _add(world, session, event, "progress", f"progress:{event.event_id}", data)
     else:
         _change(world, entry, **data)
 

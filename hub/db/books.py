@@ -1,141 +1,210 @@
 """Loads what a batch of events may touch, and writes what folding it changed.
 
-Every step is one statement for the whole batch, because a statement costs a thread's round trip.
+A statement costs a thread's round trip, so each step is one statement for the whole batch, and rows
+that the next event will want again stay in memory: this process is the only one that writes them.
+Whoever rolls a transaction back calls ``forget``, since folding changes the rows in place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import Table, select, tuple_
+from sqlalchemy import Executable, Table, select, tuple_
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.core.body import Stored
-from hub.core.model import Session
+from hub.core.model import Entry, Machine, Message, Process, Session
+from hub.core.receipts import is_open
 from hub.core.world import World
 from hub.db import schema
-from hub.db.engine import Changes
-from hub.db.rows import (
-    entry_row,
-    session_row,
-    to_entry,
-    to_machine,
-    to_message,
-    to_process,
-    to_session,
-)
+from hub.db.cache import Cache
+from hub.db.rows import entry_row, session_row, to_entry, to_machine, to_message, to_process, to_session
 from wire.messages import find_message_ids
 
+if TYPE_CHECKING:
+    from hub.db.engine import Changes
 
-async def find_stored(conn: AsyncConnection, event_ids: list[str]) -> set[str]:
-    """Which of these events are in the books already."""
-    column = schema.events.c.event_id
-    return set((await conn.execute(select(column).where(column.in_(event_ids)))).scalars())
-
-
-async def append_events(conn: AsyncConnection, rows: list[dict[str, Any]]) -> None:
-    """Add events that are not stored yet (see ``find_stored``)."""
-    if rows:
-        await conn.execute(schema.events.insert(), rows)
+EntryKey = tuple[str, str]
 
 
-async def load_world(conn: AsyncConnection, events: list[Stored]) -> World:
-    """All that folding these events can look at."""
-    world = World()
-    machines = {event.machine_id for event in events}
-    table = schema.machines
-    for row in (await conn.execute(select(table).where(table.c.machine_id.in_(machines)))).mappings():
-        world.machines[row["machine_id"]] = to_machine(row)
-    await _load_processes(conn, world, events)
-    named = {event.body.session_id for event in events}
-    named |= {process.session_id for process in world.processes.values() if process.session_id}
-    for session in await load_sessions(conn, named):
-        world.sessions[session.session_id] = session
-    await _load_messages(conn, world, events)
-    await _load_entries(conn, world, events)
-    return world
+def _build_upsert(table: Table) -> Executable:
+    statement = insert(table)
+    keys = [column.name for column in table.primary_key]
+    rest = {column.name: statement.excluded[column.name] for column in table.c if column.name not in keys}
+    return statement.on_conflict_do_update(index_elements=keys, set_=rest)
+
+
+_UPSERTS = {
+    table.name: _build_upsert(table)
+    for table in (schema.processes, schema.sessions, schema.entries, schema.messages, schema.receipts)
+}
+
+_APPEND = insert(schema.events).on_conflict_do_nothing(index_elements=["event_id"]).returning(schema.events.c.event_id)
+
+
+async def append_events(conn: AsyncConnection, rows: list[dict[str, Any]]) -> set[str]:
+    """Store those of these events that aren't yet; returns their ids."""
+    return set((await conn.execute(_APPEND, rows)).scalars())
+
+
+class Books:
+    """One a database; used inside its write transactions only."""
+
+    def __init__(self) -> None:
+        self._machines: Cache[str, Machine] = Cache(1_000)
+        self._processes: Cache[tuple[str, int], Process] = Cache(5_000)
+        self._sessions: Cache[str, Session] = Cache(5_000)
+        self._messages: Cache[str, Message] = Cache(1_000)
+        self._open_entries: Cache[EntryKey, Entry] = Cache(2_000)
+
+    def forget(self) -> None:
+        """A transaction was undone: the rows in memory may say what never happened."""
+        for cache in (self._machines, self._processes, self._sessions, self._messages, self._open_entries):
+            cache.clear()
+
+    async def find_sessions(self, conn: AsyncConnection, session_ids: Iterable[str]) -> dict[str, Session]:
+        """These sessions, those of them that exist."""
+        found, missing = _look_up(self._sessions, set(session_ids))
+        if missing:
+            for session in await load_sessions(conn, missing):
+                found[session.session_id] = session
+                self._sessions.put(session.session_id, session)
+        return found
+
+    async def load_world(self, conn: AsyncConnection, events: list[Stored]) -> World:
+        """All that folding these events can look at."""
+        world = World()
+        await self._load_machines(conn, world, events)
+        await self._load_processes(conn, world, events)
+        named = {event.body.session_id for event in events if event.body.session_id}
+        named |= {process.session_id for process in world.processes.values() if process.session_id}
+        world.sessions = await self.find_sessions(conn, named)
+        await self._load_messages(conn, world, events)
+        await self._load_entries(conn, world, events)
+        return world
+
+    async def save_world(self, conn: AsyncConnection, world: World, changes: Changes) -> None:
+        """Write what folding changed, and note it for those who watch."""
+        for session_id in world.changed_sessions:
+            session = world.sessions[session_id]
+            session.change_id = changes.change_id
+            changes.sessions[session_id] = session
+            self._sessions.put(session_id, session)
+        for key in world.changed_entries:
+            entry = world.entries[key]
+            entry.change_id = changes.change_id
+            changes.entries[entry.entry_id] = entry
+            if _stays_open(entry):
+                self._open_entries.put(key, entry)
+            else:
+                self._open_entries.drop(key)
+        for process_key in world.changed_processes:
+            self._processes.put(process_key, world.processes[process_key])
+        for message_id in world.changed_messages:
+            changes.messages[message_id] = world.messages[message_id]
+            self._messages.put(message_id, world.messages[message_id])
+        processes = [msgspec.to_builtins(world.processes[key]) for key in sorted(world.changed_processes)]
+        await _upsert(conn, schema.processes, processes)
+        await _upsert(conn, schema.sessions, [session_row(world.sessions[i]) for i in sorted(world.changed_sessions)])
+        await _upsert(conn, schema.entries, [entry_row(world.entries[key]) for key in world.changed_entries])
+        messages = [msgspec.to_builtins(world.messages[i]) for i in sorted(world.changed_messages)]
+        await _upsert(conn, schema.messages, messages)
+        await _upsert(conn, schema.receipts, [msgspec.to_builtins(receipt) for receipt in world.receipts])
+
+    async def _load_machines(self, conn: AsyncConnection, world: World, events: list[Stored]) -> None:
+        world.machines, missing = _look_up(self._machines, {event.machine_id for event in events})
+        if missing:
+            table = schema.machines
+            for row in (await conn.execute(select(table).where(table.c.machine_id.in_(missing)))).mappings():
+                machine = to_machine(row)
+                world.machines[machine.machine_id] = machine
+                self._machines.put(machine.machine_id, machine)
+
+    async def _load_processes(self, conn: AsyncConnection, world: World, events: list[Stored]) -> None:
+        keys = {(event.machine_id, event.pid) for event in events if event.source != "channel"}
+        world.processes, missing = _look_up(self._processes, keys)
+        if missing:
+            table = schema.processes
+            query = select(table).where(tuple_(table.c.machine_id, table.c.pid).in_(missing))
+            for row in (await conn.execute(query)).mappings():
+                process = to_process(row)
+                world.processes[process.machine_id, process.pid] = process
+                self._processes.put((process.machine_id, process.pid), process)
+
+    async def _load_messages(self, conn: AsyncConnection, world: World, events: list[Stored]) -> None:
+        wanted = {event.body.message_id for event in events if _names_message(event)}
+        for event in events:
+            wanted.update(find_message_ids(event.body.prompt))
+        for session in world.sessions.values():
+            wanted.update(session.open_messages)
+        wanted.discard(None)
+        world.messages, missing = _look_up(self._messages, {i for i in wanted if i})
+        if missing:
+            table = schema.messages
+            for row in (await conn.execute(select(table).where(table.c.message_id.in_(missing)))).mappings():
+                message = to_message(row)
+                world.messages[message.message_id] = message
+                self._messages.put(message.message_id, message)
+
+    async def _load_entries(self, conn: AsyncConnection, world: World, events: list[Stored]) -> None:
+        keys = {key for session in world.sessions.values() for key in _open_keys(session)}
+        for event in events:
+            session_id, body = event.body.session_id, event.body
+            if body.tool_use_id:
+                keys.add((session_id, f"tool:{body.tool_use_id}"))
+            if body.hook_event_name == "MessageDisplay":
+                keys.add((session_id, f"assistant:{body.message_id}"))
+        keys.update((m.session_id, f"message:{m.message_id}") for m in world.messages.values())
+        world.entries, missing = _look_up(self._open_entries, keys)
+        missing = {key for key in missing if key[0] in world.sessions}
+        if missing:
+            table = schema.entries
+            query = select(table).where(tuple_(table.c.session_id, table.c.key).in_(missing))
+            for row in (await conn.execute(query)).mappings():
+                entry = to_entry(row)
+                world.entries[entry.session_id, entry.key] = entry
 
 
 async def load_sessions(conn: AsyncConnection, session_ids: Iterable[str]) -> list[Session]:
-    """These sessions, those of them that exist."""
+    """These sessions as they are stored, those of them that exist."""
     table = schema.sessions
     query = select(table.c.record).where(table.c.session_id.in_(set(session_ids)))
     return [to_session(row) for row in (await conn.execute(query)).mappings()]
 
 
-async def _load_processes(conn: AsyncConnection, world: World, events: list[Stored]) -> None:
-    table = schema.processes
-    keys = {(event.machine_id, event.pid) for event in events}
-    query = select(table).where(tuple_(table.c.machine_id, table.c.pid).in_(keys))
-    for row in (await conn.execute(query)).mappings():
-        world.processes[row["machine_id"], row["pid"]] = to_process(row)
+def _names_message(event: Stored) -> bool:
+    """A channel's or the hub's event about a message that exists; Claude's own texts have ids too."""
+    return event.source != "hook" and event.body.hook_event_name != "MessageQueued"
 
 
-async def _load_messages(conn: AsyncConnection, world: World, events: list[Stored]) -> None:
-    wanted = {event.body.message_id for event in events if event.source != "hook" and event.body.message_id}
-    for event in events:
-        wanted.update(find_message_ids(event.body.prompt))
-    for session in world.sessions.values():
-        wanted.update(session.open_messages)
-    if wanted:
-        table = schema.messages
-        query = select(table).where(table.c.message_id.in_(wanted))
-        for row in (await conn.execute(query)).mappings():
-            world.messages[row["message_id"]] = to_message(row)
+def _open_keys(session: Session) -> list[EntryKey]:
+    """Entries of a session that any event may still change."""
+    names = [f"tool:{tool_use_id}" for tool_use_id in session.open_tools]
+    if session.progress:
+        names.append(f"progress:{session.progress}")
+    if session.filled_by:
+        names.append(f"assistant:{session.filled_by}")
+    return [(session.session_id, name) for name in names]
 
 
-async def _load_entries(conn: AsyncConnection, world: World, events: list[Stored]) -> None:
-    keys: set[tuple[str, str]] = set()
-    for session in world.sessions.values():
-        sid = session.session_id
-        keys.update((sid, f"tool:{i}") for i in session.open_tools)
-        keys.add((sid, f"progress:{session.turn_started_at}"))
-        if session.filled_by:
-            keys.add((sid, f"assistant:{session.filled_by}"))
-    for event in events:
-        sid = event.body.session_id
-        if event.body.tool_use_id:
-            keys.add((sid, f"tool:{event.body.tool_use_id}"))
-        if event.body.hook_event_name == "MessageDisplay":
-            keys.add((sid, f"assistant:{event.body.message_id}"))
-    keys.update((m.session_id, f"message:{m.message_id}") for m in world.messages.values())
-    if keys:
-        table = schema.entries
-        query = select(table).where(tuple_(table.c.session_id, table.c.key).in_(keys))
-        for row in (await conn.execute(query)).mappings():
-            entry = to_entry(row)
-            world.entries[entry.session_id, entry.key] = entry
+def _stays_open(entry: Entry) -> bool:
+    """Whether the next events are likely to change it."""
+    if entry.kind == "tool":
+        return entry.data["state"] in ("running", "waiting")
+    if entry.kind == "message":
+        return is_open(entry.data["state"])
+    return entry.kind == "progress" or (entry.kind == "assistant" and bool(entry.data["streaming"]))
 
 
-async def save_world(conn: AsyncConnection, world: World, changes: Changes) -> None:
-    """Write what folding changed, and note it for those who watch."""
-    for session_id in world.changed_sessions:
-        session = world.sessions[session_id]
-        session.change_id = changes.change_id
-        changes.sessions[session_id] = session
-    for key in world.changed_entries:
-        entry = world.entries[key]
-        entry.change_id = changes.change_id
-        changes.entries[entry.entry_id] = entry
-    processes = [msgspec.to_builtins(world.processes[key]) for key in sorted(world.changed_processes)]
-    sessions = [session_row(world.sessions[i]) for i in sorted(world.changed_sessions)]
-    entries = [entry_row(world.entries[key]) for key in world.changed_entries]
-    messages = [msgspec.to_builtins(world.messages[i]) for i in sorted(world.changed_messages)]
-    receipts = [msgspec.to_builtins(receipt) for receipt in world.receipts]
-    await _upsert(conn, schema.processes, processes)
-    await _upsert(conn, schema.sessions, sessions)
-    await _upsert(conn, schema.entries, entries)
-    await _upsert(conn, schema.messages, messages)
-    await _upsert(conn, schema.receipts, receipts)
+def _look_up(cache: Cache[Any, Any], keys: set[Any]) -> tuple[dict[Any, Any], set[Any]]:
+    """What is in memory, and which keys aren't."""
+    found = {key: value for key in keys if (value := cache.get(key)) is not None}
+    return found, keys - found.keys()
 
 
 async def _upsert(conn: AsyncConnection, table: Table, rows: list[dict[str, Any]]) -> None:
-    if not rows:
-        return
-    statement = insert(table)
-    keys = [column.name for column in table.primary_key]
-    rest = {name: statement.excluded[name] for name in rows[0] if name not in keys}
-    await conn.execute(statement.on_conflict_do_update(index_elements=keys, set_=rest), rows)
+    if rows:
+        await conn.execute(_UPSERTS[table.name], rows)

@@ -23,7 +23,8 @@ from sqlalchemy import event, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from hub.core.model import Entry, Session
+from hub.core.model import Entry, Message, Session
+from hub.db.books import Books
 
 T = TypeVar("T")
 
@@ -56,13 +57,21 @@ class Changes:
     change_id: int
     sessions: dict[str, Session] = field(default_factory=dict)
     entries: dict[str, Entry] = field(default_factory=dict)
+    messages: dict[str, Message] = field(default_factory=dict)
+
+    def add(self, other: Changes) -> None:
+        """Take in what another request of the same transaction changed."""
+        self.sessions.update(other.sessions)
+        self.entries.update(other.entries)
+        self.messages.update(other.messages)
 
 
 @dataclass
 class Transaction:
-    """What a write gets: the connection, and where to note what changed."""
+    """What a write gets: the connection, the rows in memory, and where to note what changed."""
 
     conn: AsyncConnection
+    books: Books
     changes: Changes
 
 
@@ -84,6 +93,7 @@ class Database:
         self._lock = lock
         self._queue: asyncio.Queue[_Request[Any]] = asyncio.Queue(QUEUE)
         self._task = asyncio.create_task(self._write_forever(), name="database writer")
+        self._books = Books()
         self.last_change = last_change
         self.observers: list[Callable[[Changes], None]] = []
 
@@ -124,10 +134,13 @@ class Database:
         results: list[tuple[_Request[Any], Any]] = []
         try:
             async with self._writer.begin() as conn:
-                transaction = Transaction(conn, changes)
-                for request in group:
-                    await self._run(request, transaction, results)
+                if len(group) == 1:  # nobody else to protect, so two round trips less
+                    results.append((group[0], await group[0].work(Transaction(conn, self._books, changes))))
+                else:
+                    for request in group:
+                        await self._run(request, conn, changes, results)
         except Exception as error:  # noqa: BLE001  the writer outlives whatever the database does
+            self._books.forget()
             for request in group:
                 if not request.done.done():
                     request.done.set_exception(error)
@@ -148,19 +161,27 @@ class Database:
                 log.error("observer failed", change_id=changes.change_id, error=type(error).__name__, exc_info=error)
 
     async def _run(
-        self, request: _Request[Any], transaction: Transaction, results: list[tuple[_Request[Any], Any]]
+        self, request: _Request[Any], conn: AsyncConnection, changes: Changes, results: list[tuple[_Request[Any], Any]]
     ) -> None:
-        mine = Transaction(transaction.conn, Changes(transaction.changes.change_id))
+        mine = Changes(changes.change_id)
         try:
-            async with transaction.conn.begin_nested():
-                result = await request.work(mine)
-        except Exception as error:  # noqa: BLE001  whatever it is belongs to whoever asked
-            if not request.done.done():
+            async with conn.begin_nested():
+                result = await request.work(Transaction(conn, self._books, mine))
+        except Exception as error:
+            self._books.forget()
+            if not await _is_open(conn):
+                raise
+            if not request.done.done():  # whatever it is belongs to whoever asked
                 request.done.set_exception(error)
             return
-        transaction.changes.sessions.update(mine.changes.sessions)
-        transaction.changes.entries.update(mine.changes.entries)
+        changes.add(mine)
         results.append((request, result))
+
+
+async def _is_open(conn: AsyncConnection) -> bool:
+    """Whether the transaction still exists: SQLite undoes it all, not the statement alone, when the disk is full."""
+    driver = (await conn.get_raw_connection()).driver_connection
+    return driver is not None and bool(driver.in_transaction)
 
 
 def sqlite_path(url: URL) -> Path:
@@ -186,8 +207,9 @@ def lock_database(path: Path) -> int:
 async def open_database(url: str, lock: int) -> Database:
     """Open a migrated database whose ``lock`` is held; the Database owns the lock from here on."""
     path = sqlite_path(make_url(url))
-    writer = create_async_engine(f"sqlite+aiosqlite:///{path}", pool_size=1, max_overflow=0, hide_parameters=True)
-    reader = create_async_engine(f"sqlite+aiosqlite:///{path}", pool_size=4, max_overflow=0, hide_parameters=True)
+    file = URL.create("sqlite+aiosqlite", database=str(path))
+    writer = create_async_engine(file, pool_size=1, max_overflow=0, hide_parameters=True)
+    reader = create_async_engine(file, pool_size=4, max_overflow=0, hide_parameters=True)
     _configure(writer, "BEGIN IMMEDIATE", ["journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"])
     _configure(reader, "BEGIN", ["query_only=ON", "wal_autocheckpoint=0"])
     async with writer.begin() as conn:

@@ -8,7 +8,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, inspect
+from sqlalchemy import URL, Connection, NullPool, create_engine, inspect
 from sqlalchemy.exc import DatabaseError
 
 
@@ -53,7 +53,7 @@ def migrate(path: Path) -> tuple[str | None, str]:
 
 def _connect(path: Path) -> Connection:
     path.touch(0o600, exist_ok=True)
-    return create_engine(f"sqlite:///{path}").connect()
+    return create_engine(URL.create("sqlite", database=str(path)), poolclass=NullPool).connect()
 
 
 def _look(connection: Connection, path: Path) -> tuple[str | None, str, set[str], list[str]]:
@@ -71,6 +71,7 @@ def _look(connection: Connection, path: Path) -> tuple[str | None, str, set[str]
 def _upgrade(connection: Connection) -> None:
     config = _config()
     config.attributes["connection"] = connection
+    connection.exec_driver_sql("BEGIN IMMEDIATE")  # all of it or nothing: the driver begins none for DDL
     command.upgrade(config, "head")
     connection.commit()
 

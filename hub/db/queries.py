@@ -119,15 +119,8 @@ async def list_receipts(conn: AsyncConnection, message_id: str) -> list[Receipt]
     return [Receipt(**row) for row in (await conn.execute(query)).mappings()]
 
 
-async def list_queued(conn: AsyncConnection, session_id: str) -> list[Message]:
-    """Messages that wait for this session, oldest first."""
+async def list_waiting(conn: AsyncConnection) -> list[Message]:
+    """Messages of all sessions that are queued, or injected and not seen yet."""
     table = schema.messages
-    query = select(table).where(table.c.session_id == session_id, table.c.state == "queued")
-    return [to_message(row) for row in (await conn.execute(query.order_by(table.c.message_id))).mappings()]
-
-
-async def has_delivered(conn: AsyncConnection, session_id: str) -> bool:
-    """Whether a message was injected into this session and not seen yet."""
-    table = schema.messages
-    query = select(table.c.message_id).where(table.c.session_id == session_id, table.c.state == "delivered")
-    return (await conn.execute(query.limit(1))).first() is not None
+    query = select(table).where(table.c.state.in_(["queued", "delivered"]))
+    return [to_message(row) for row in (await conn.execute(query)).mappings()]

@@ -13,7 +13,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from hub.access.rights import Person, Principal
 from hub.access.secrets import TOKEN_CHARS
-from hub.actions.identity import find_principal, is_known_token
 from hub.errors import (
     BadHost,
     BadOrigin,
@@ -26,7 +25,7 @@ from hub.errors import (
     TooLarge,
 )
 from hub.http.answers import answer_error, wants_html
-from hub.keys import DB, NONCE, PRINCIPAL, SETTINGS, WRONG_SECRETS
+from hub.keys import NONCE, PRINCIPAL, PRINCIPALS, SETTINGS, WRONG_SECRETS
 
 log = structlog.get_logger()
 
@@ -82,7 +81,7 @@ async def set_headers(request: web.Request, response: web.StreamResponse) -> Non
     headers = response.headers
     headers["Content-Security-Policy"] = _POLICY.format(nonce=request.get(NONCE, ""))
     headers["X-Content-Type-Options"] = "nosniff"
-    headers["Referrer-Policy"] = "no-referrer"
+    headers["Referrer-Policy"] = "same-origin"  # with no-referrer, browsers send our own forms with Origin: null
     headers["Cross-Origin-Opener-Policy"] = "same-origin"
     headers["Cross-Origin-Resource-Policy"] = "same-origin"
     headers.setdefault("Cache-Control", "no-store")
@@ -132,7 +131,7 @@ async def _find_principal(request: web.Request) -> tuple[Principal | None, bool]
         scheme, _, token = header.partition(" ")
         if scheme.lower() != "bearer" or not 0 < len(token) <= TOKEN_CHARS or not token.isascii():
             raise NotSignedIn("The Authorization header must be: Bearer <token>.")
-        principal = await find_principal(request.app[DB], token)
+        principal = await request.app[PRINCIPALS].find(token)
         if principal is None or (isinstance(principal, Person) and principal.csrf is not None):
             await _note_wrong(request, token)
             raise NotSignedIn("This token is not, or no longer, valid.")
@@ -140,13 +139,13 @@ async def _find_principal(request: web.Request) -> tuple[Principal | None, bool]
     cookie = request.cookies.get(request.app[SETTINGS].cookie, "")
     if not 0 < len(cookie) <= TOKEN_CHARS or not cookie.isascii():
         return None, False
-    principal = await find_principal(request.app[DB], cookie)
+    principal = await request.app[PRINCIPALS].find(cookie)
     return (principal, True) if isinstance(principal, Person) and principal.csrf else (None, False)
 
 
 async def _note_wrong(request: web.Request, token: str) -> None:
     """An expired or revoked token is no guess."""
-    if await is_known_token(request.app[DB], token):
+    if await request.app[PRINCIPALS].was_given_out(token):
         return
     limiter, address = request.app[WRONG_SECRETS], request.remote or ""
     limiter.note(address, time.monotonic())

@@ -15,7 +15,7 @@ from hub.db import queries
 from hub.db.books import load_sessions
 from hub.errors import BadCode, Frozen
 from hub.http.answers import RECENT_SESSIONS, answer_html, build_viewer
-from hub.keys import DB, LIVE, NONCE, PAGES, PRINCIPAL, SETTINGS, WRONG_SECRETS
+from hub.keys import DB, LIVE, NONCE, PAGES, PRINCIPAL, PRINCIPALS, SETTINGS, WRONG_SECRETS
 
 SESSIONS = 500
 """Cards on the overview."""
@@ -103,6 +103,7 @@ async def sign_out(request: web.Request) -> web.Response:
     """End this browser's session, its open pages included."""
     person = access_person(request[PRINCIPAL], "see")
     await do_sign_out(request.app[DB], person, request.remote or "")
+    request.app[PRINCIPALS].forget()
     request.app[LIVE].cut_token(person.token_id)
     settings = request.app[SETTINGS]
     answer = web.HTTPSeeOther("/sign-in")

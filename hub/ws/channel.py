@@ -61,9 +61,7 @@ async def channel_socket(request: web.Request) -> web.WebSocketResponse:
     key = request[PRINCIPAL]
     if not isinstance(key, MachineKey):
         raise Forbidden("A link needs a machine's key: run `heliograph join` there.")
-    socket = web.WebSocketResponse(
-        max_msg_size=FRAME_BYTES, heartbeat=HEARTBEAT, compress=False
-    )
+    socket = web.WebSocketResponse(max_msg_size=FRAME_BYTES, heartbeat=HEARTBEAT, compress=False)
     await socket.prepare(request)
     try:
         await _serve(request.app, key, socket)

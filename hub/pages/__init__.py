@@ -1,0 +1,1 @@
+"""What people see: records become views (pure functions), views become HTML (one renderer)."""

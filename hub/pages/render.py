@@ -1,0 +1,194 @@
+"""Records in, HTML out: the only place that runs templates.
+
+Knows no request and no database. What a page needs comes in as the records of ``hub.core.model``;
+what everybody sees alike (streams) is rendered without a viewer, so that one text serves all sockets.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from hub.core.model import Entry, Machine, Session
+from hub.pages.cards import (
+    STATE_LABELS,
+    build_card,
+    build_group,
+    count_states,
+    group_cards,
+    list_rail,
+    pick_machine,
+)
+from hub.pages.entries import EntryView, build_entry
+from hub.pages.markdown import Prose
+from hub.pages.sessions import build_facts, build_line, build_lineage
+from hub.pages.text import build_initials, say_size
+
+View = Literal["overview", "session"]
+
+
+class Viewer(msgspec.Struct, frozen=True, kw_only=True):
+    """Who looks: their name, and the token that their requests must carry."""
+
+    name: str
+    csrf: str
+
+    @property
+    def initials(self) -> str:
+        """For the avatar."""
+        return build_initials(self.name)
+
+
+class Pages:
+    """Renders every page and every live update. ``clock`` gives the present in microseconds."""
+
+    def __init__(self, static: str, clock: Callable[[], int] = lambda: time.time_ns() // 1000) -> None:
+        self._clock = clock
+        self._prose = Prose()
+        self._templates = Environment(
+            loader=PackageLoader("web", "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            auto_reload=False,
+            cache_size=-1,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.filters["size"] = say_size
+        self._templates.globals.update(static=static.rstrip("/"), state_labels=STATE_LABELS)
+
+    def overview(
+        self,
+        *,
+        viewer: Viewer,
+        sessions: Sequence[Session],
+        machines: Iterable[Machine],
+        nonce: str,
+        change_id: int,
+        public_url: str,
+    ) -> str:
+        """All sessions by machine; before there is one, how to get there."""
+        now = self._clock()
+        by_id = {machine.machine_id: machine for machine in machines}
+        return self._render(
+            "overview.html",
+            **self._shell(viewer, sessions, by_id, nonce=nonce, change_id=change_id, now=now),
+            groups=group_cards(sessions, by_id, now),
+            paired=[machine.name for machine in by_id.values()],
+            public_url=public_url.rstrip("/"),
+        )
+
+    def session(
+        self,
+        *,
+        viewer: Viewer,
+        session: Session,
+        machine: Machine,
+        entries: Sequence[Entry],
+        sessions: Sequence[Session],
+        machines: Iterable[Machine],
+        nonce: str,
+        change_id: int,
+        related: Mapping[str, Session],
+    ) -> str:
+        """One session's chat. ``related`` holds the sessions its lineage names, by id."""
+        now = self._clock()
+        by_id = {known.machine_id: known for known in machines}
+        views = (build_entry(entry, session, machine, self._prose, now) for entry in entries)
+        return self._render(
+            "session.html",
+            **self._shell(
+                viewer, sessions, by_id, nonce=nonce, change_id=change_id, now=now, current=session.session_id
+            ),
+            **self._session_parts(session, machine, now),
+            entries=sorted((view for view in views if view), key=_by_position),
+            lineage=build_lineage(session, related),
+        )
+
+    def sign_in(self, *, token: str | None, host: str, problem: str | None, nonce: str, public_url: str) -> str:
+        """The card that turns a single-use link into a signed-in browser; ``problem`` says why one was refused."""
+        host = host or urlsplit(public_url).netloc
+        return self._render("sign_in.html", token=token, host=host, problem=problem, nonce=nonce)
+
+    def error(
+        self,
+        *,
+        status: int,
+        title: str,
+        text: str,
+        nonce: str,
+        viewer: Viewer | None = None,
+        sessions: Sequence[Session] = (),
+        machines: Iterable[Machine] = (),
+        change_id: int = 0,
+    ) -> str:
+        """What went wrong, in words; who is signed in keeps the rail."""
+        now = self._clock()
+        by_id = {machine.machine_id: machine for machine in machines}
+        shell = self._shell(viewer, sessions, by_id, nonce=nonce, change_id=change_id, now=now)
+        return self._render("error.html", **shell, status=status, title=title, text=text)
+
+    def entry_stream(self, entry: Entry, session: Session, machine: Machine) -> str:
+        """The live update that puts an entry into its session's chat; empty for kinds not shown."""
+        view = build_entry(entry, session, machine, self._prose, self._clock())
+        return self._render("streams/entry.html", e=view) if view else ""
+
+    def session_streams(self, session: Session, machine: Machine, counts: Mapping[Any, int], view: View) -> str:
+        """The live updates for a changed session.
+
+        ``counts``: how many sessions there are in each state. ``view``: ``session`` for those who look
+        at this very session, ``overview`` for everybody else.
+        """
+        now = self._clock()
+        parts = self._session_parts(session, machine, now)
+        return self._render(
+            "streams/session.html",
+            **parts,
+            view=view,
+            current=session.session_id if view == "session" else "",
+            group=build_group(machine, [], [], now),
+            counts=count_states(counts),
+        )
+
+    def _session_parts(self, session: Session, machine: Machine, now: int) -> dict[str, Any]:
+        return {
+            "card": build_card(session, machine, now),
+            "facts": build_facts(session, machine, now),
+            "line": build_line(session, machine, now),
+        }
+
+    def _shell(
+        self,
+        viewer: Viewer | None,
+        sessions: Sequence[Session],
+        machines: Mapping[str, Machine],
+        *,
+        nonce: str,
+        change_id: int,
+        now: int,
+        current: str = "",
+    ) -> dict[str, Any]:
+        cards = [build_card(session, pick_machine(machines, session.machine_id), now) for session in sessions]
+        needs, recent = list_rail(cards, current)
+        states = [card.state for card in cards]
+        return {
+            "viewer": viewer,
+            "nonce": nonce,
+            "change_id": change_id,
+            "current": current,
+            "needs": needs,
+            "recent": recent,
+            "counts": count_states({state: states.count(state) for state in STATE_LABELS}),
+        }
+
+    def _render(self, name: str, **values: Any) -> str:
+        return self._templates.get_template(name).render(values)
+
+
+def _by_position(view: EntryView) -> tuple[int, str]:
+    return view.position, view.entry_id

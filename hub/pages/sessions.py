@@ -1,0 +1,143 @@
+"""What a session's own page says about it: facts, lineage, and what happens to a message written now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from hub.core.model import Machine, Relation, Session, SessionState
+from hub.pages.cards import name_session
+from hub.pages.text import shorten_home
+from hub.pages.times import Moment, build_moment
+
+Tone = Literal["plain", "live", "bad"]
+
+_FROM: dict[Relation, str] = {
+    "clear": "Cleared from",
+    "resume": "Resumed from",
+    "fork": "Forked from",
+    "compact": "Compacted from",
+}
+
+_ICONS: dict[Relation, str] = {
+    "clear": "eraser",
+    "resume": "rotate-ccw",
+    "fork": "git-fork",
+    "compact": "shrink",
+}
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """The panel's list."""
+
+    channel: bool
+    delivery: str
+    folder: str
+    branch: str
+    started: Moment | None
+    by: str
+    session_id: str
+
+
+class Ancestor(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of the lineage; ``session_id`` is empty for the session itself."""
+
+    icon: str
+    words: str
+    title: str
+    session_id: str
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """The line below the composer. ``next_session_id``: where a message goes instead; ``turn`` began then."""
+
+    tone: Tone
+    icon: str
+    text: str
+    command: str = ""
+    more: str = ""
+    next_session_id: str = ""
+    turn: Moment | None = None
+
+
+def build_facts(session: Session, machine: Machine, now: int) -> Facts:
+    """What is known of a session."""
+    return Facts(
+        channel=session.delivery == "channel",
+        delivery=_say_delivery(session),
+        folder=shorten_home(session.cwd, machine.user),
+        branch=session.branch or "",
+        started=build_moment(session.started_at, now, "clock") if session.started_at else None,
+        by=machine.user,
+        session_id=session.session_id,
+    )
+
+
+def build_lineage(session: Session, related: Mapping[str, Session]) -> list[Ancestor]:
+    """The session between the one it came from and the one it became; empty if it has neither."""
+    before = related.get(session.previous_session_id or "")
+    after = related.get(session.next_session_id or "")
+    if before is None and after is None:
+        return []
+    lines = [Ancestor(icon="circle-dot", words="This session", title="", session_id="")]
+    if before is not None:
+        relation = session.relation or "resume"
+        title = name_session(before)
+        came = Ancestor(icon=_ICONS[relation], words=_FROM[relation], title=title, session_id=before.session_id)
+        lines.insert(0, came)
+    if after is not None:
+        relation = "fork" if after.relation == "fork" else "clear"
+        words = "Forked to" if relation == "fork" else "Cleared to"
+        title = name_session(after)
+        lines.append(Ancestor(icon=_ICONS[relation], words=words, title=title, session_id=after.session_id))
+    return lines
+
+
+def build_line(session: Session, machine: Machine, now: int) -> Line:
+    """What happens to a message that is written now; never more than is true."""
+    state = session.state
+    if state == "ended" and session.next_session_id:
+        text = "Cleared. Your message goes to"
+        return Line(tone="plain", icon="eraser", text=text, next_session_id=session.next_session_id)
+    began = session.turn_started_at if state == "working" else None
+    turn = build_moment(began, now, "elapsed") if began else None
+    if state not in ("offline", "ended") and session.delivery == "none":
+        return Line(
+            tone="bad",
+            icon="zap",
+            text="Started without the channel. Start it with",
+            command="heliograph claude",
+            more="to send messages. A message waits here until then.",
+            turn=turn,
+        )
+    tone, icon, text = _say_line(state, machine.name)
+    return Line(tone=tone, icon=icon, text=text, turn=turn)
+
+
+def _say_line(state: SessionState, machine: str) -> tuple[Tone, str, str]:
+    lines: dict[SessionState, tuple[Tone, str, str]] = {
+        "idle": ("live", "zap", "Claude reads this now."),
+        "working": ("live", "zap", "Claude reads this when the current turn ends."),
+        "needs_you": (
+            "plain",
+            "clock",
+            f"Claude waits for an answer on {machine} and reads this when the turn has ended.",
+        ),
+        "offline": (
+            "bad",
+            "wifi-off",
+            f"This session on {machine} is offline. The message waits here and is sent when it returns.",
+        ),
+        "ended": ("plain", "square", "This session has ended. A message waits here until it is resumed."),
+    }
+    return lines[state]
+
+
+def _say_delivery(session: Session) -> str:
+    if session.delivery == "channel":
+        return "channel"
+    if session.state in ("offline", "ended"):
+        return "waits until it is back"
+    return "none, started without the channel"

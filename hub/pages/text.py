@@ -1,0 +1,94 @@
+"""Small ways of saying things: names, sizes, folders, and text whose invisible characters must show."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+
+_MODEL = re.compile(r"claude-(?:(\d+)(?:-(\d+))?-)?([a-z]+)(?:-(\d{1,2}))?(?:-(\d{1,2}))?(?:-\d{8})?(?:\[.*\])?")
+
+_UNSEEN = re.compile(
+    "["
+    "\x00-\x08\x0b-\x1f\x7f-\x9f"  # controls, but tab and newline
+    "\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"  # soft hyphen, joiners and fillers
+    "\u200b-\u200f\u2028-\u202e\u2060-\u206f"  # zero width, separators, bidi
+    "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb"  # fillers, variation selectors, byte order mark
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff"  # musical controls, tags
+    "]"
+)
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
+
+MODES = {
+    "default": "",
+    "manual": "",
+    "acceptEdits": "accept edits",
+    "bypassPermissions": "bypass",
+    "dontAsk": "don\u2019t ask",
+}
+"""How permission modes are called on the page; the default is not shown. Others go by their own name."""
+
+
+def reveal(text: str) -> str:
+    """The text with everything that can't be seen spelled out: ``⟨U+202E⟩``. Newline and tab stay."""
+    return _UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text.replace("\r\n", "\n"))
+
+
+def reveal_output(text: str) -> str:
+    """A command's output: terminal colours are dropped, overwritten lines kept, the rest revealed."""
+    return reveal(_ANSI.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
+
+
+def name_model(model: str | None) -> str:
+    """``claude-opus-5-5`` is Opus 5.5; what doesn't look like that is shown as it is."""
+    found = _MODEL.fullmatch(model or "")
+    if not found:
+        return model or ""
+    old_major, old_minor, family, major, minor = found.groups()
+    numbers = [part for part in (old_major, old_minor) if part] or [part for part in (major, minor) if part]
+    return " ".join(part for part in (family.capitalize(), ".".join(numbers)) if part)
+
+
+def name_mode(mode: str | None) -> str:
+    """What a permission mode is called on the page."""
+    return MODES.get(mode or "", mode or "")
+
+
+def name_project(cwd: str) -> str:
+    """The folder's own name."""
+    return PurePosixPath(cwd).name or cwd
+
+
+def shorten_home(path: str, user: str) -> str:
+    """The path with the user's home as ``~``, where it stands where homes stand."""
+    homes = (f"/home/{user}", f"/Users/{user}", *(["/root"] if user == "root" else []))
+    for home in homes:
+        if user and (path == home or path.startswith(f"{home}/")):
+            return f"~{path.removeprefix(home)}"
+    return path
+
+
+def shorten_path(path: str, cwd: str) -> str:
+    """A file's path, from the session's folder on where it lies inside."""
+    inside = path.removeprefix(f"{cwd.rstrip('/')}/") if cwd else path
+    return inside or path
+
+
+def build_initials(name: str) -> str:
+    """Two letters for an avatar."""
+    words = [word for word in re.split(r"[\s._@-]+", name) if word]
+    letters = words[0][:1] + words[-1][:1] if len(words) > 1 else "".join(words)[:2]
+    return letters.upper() or "?"
+
+
+def say_size(count: int) -> str:
+    """Bytes for people: 312 B, 1.8 kB, 18 kB, 1.2 MB."""
+    if count < 1000:
+        return f"{count} B"
+    if count < 1_000_000:
+        return f"{count / 1000:.0f} kB" if count >= 9950 else f"{count / 1000:.1f} kB"
+    return f"{count / 1_000_000:.1f} MB"
+
+
+def say_count(count: int, noun: str, plural: str = "") -> str:
+    """``1 line``, ``2 lines``, ``1,204 lines``."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
