@@ -60,8 +60,15 @@ class Live:
         self._watchers: set[Watcher] = set()
 
     def add_machine(self, machine: Machine) -> None:
-        """A machine joined."""
+        """A machine joined: overviews load again, since it changes what they say before the first session."""
         self._machines[machine.machine_id] = machine
+        for watcher in list(self._watchers):
+            if (watcher.view, watcher.format) == ("overview", "html"):
+                self._offer(watcher, text_of({"reload": True}))
+
+    def count_states(self) -> Counter[str]:
+        """How many sessions there are in each state."""
+        return Counter(self._states.values())
 
     def add(self, watcher: Watcher) -> None:
         """Watch from the next commit on."""
@@ -97,9 +104,13 @@ class Live:
                 sessions = list(changes.sessions.values())
                 frames[key] = self.build_frame(watcher, changes.change_id, sessions, mine)
             frame = frames[key]
-            if frame is not None and not watcher.offer(frame):
-                self._watchers.discard(watcher)
-                watcher.cut("too slow: it stopped reading")
+            if frame is not None:
+                self._offer(watcher, frame)
+
+    def _offer(self, watcher: Watcher, frame: str) -> None:
+        if not watcher.offer(frame):
+            self._watchers.discard(watcher)
+            watcher.cut("too slow: it stopped reading")
 
     def build_frame(
         self, watcher: Watcher, change_id: int, sessions: list[Session], entries: list[Entry], *, live: bool = False
@@ -126,7 +137,7 @@ class Live:
         machine = self._machines[session.machine_id]
         here = watcher.view == "session" and watcher.session_id == session.session_id
         view: View = "session" if here else "overview"
-        return self._pages.session_streams(session, machine, Counter(self._states.values()), view)
+        return self._pages.session_streams(session, machine, self.count_states(), view)
 
     def _entry_html(self, entry: Entry, sessions: list[Session]) -> str:
         session = next(s for s in sessions if s.session_id == entry.session_id)

@@ -31,7 +31,7 @@ def read_event(machine_id: str, event: Event) -> Draft | Rejected:
     if len(raw) > EVENT_BYTES:
         return Rejected(event_id=event.event_id, code="too_large")
     if not _EVENT_ID.fullmatch(event.event_id) or not 0 <= event.pid <= _PID_MAX or not 0 <= event.at <= _AT_MAX:
-        return Rejected(event_id=event.event_id[:64], code="malformed")
+        return Rejected(event_id=event.event_id, code="malformed")
     try:
         body = parse_body(raw)
     except MalformedBody:

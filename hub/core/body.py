@@ -73,10 +73,10 @@ def parse_body(raw: bytes | msgspec.Raw) -> Body:
     except msgspec.DecodeError:
         try:
             named = _named.decode(raw)
-        except (msgspec.DecodeError, UnicodeError) as error:
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise MalformedBody(str(error)) from error
         body = Body(session_id=named.session_id, hook_event_name=named.hook_event_name)
-    except UnicodeError as error:
+    except (UnicodeError, RecursionError) as error:
         raise MalformedBody(str(error)) from error
     if not 0 < len(body.session_id) <= ID_CHARS or not 0 < len(body.hook_event_name) <= ID_CHARS:
         raise MalformedBody("session_id or hook_event_name is empty or too long")

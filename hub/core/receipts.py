@@ -12,6 +12,10 @@ from hub.core.model import MessageState
 _LADDER: tuple[MessageState, ...] = ("queued", "delivered", "seen", "answered")
 
 
+STEPS: tuple[MessageState, ...] = ("queued", "cancelled", "expired", "delivered", "uncertain", "seen", "answered")
+"""Every state, in the order in which a message can be in them."""
+
+
 def climb(state: MessageState, proven: MessageState) -> MessageState:
     """The state once evidence has proven a step of the ladder; evidence never lowers it."""
     if state not in _LADDER:

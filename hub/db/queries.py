@@ -6,8 +6,12 @@ from sqlalchemy import and_, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.core.model import Entry, Machine, Message, Receipt, Session
+from hub.core.receipts import STEPS
 from hub.db import schema
 from hub.db.rows import to_entry, to_machine, to_message, to_session
+
+RAIL_NEEDS = 500
+RAIL_RECENT = 100
 
 
 async def list_machines(conn: AsyncConnection) -> list[Machine]:
@@ -55,6 +59,13 @@ async def list_sessions(
         query = query.where(table.c.change_id > after_change)
     query = query.order_by(table.c.last_activity_at.desc(), table.c.session_id.desc()).limit(limit)
     return [to_session(row) for row in (await conn.execute(query)).mappings()]
+
+
+async def list_rail_sessions(conn: AsyncConnection) -> list[Session]:
+    """What every page shows beside itself: whoever needs somebody, however long ago, and the latest active."""
+    needing = await list_sessions(conn, state="needs_you", limit=RAIL_NEEDS)
+    recent = await list_sessions(conn, limit=RAIL_RECENT)
+    return list({session.session_id: session for session in [*needing, *recent]}.values())
 
 
 async def list_linked_sessions(conn: AsyncConnection) -> list[tuple[str, int, str]]:
@@ -113,10 +124,11 @@ async def find_message_by_client_id(conn: AsyncConnection, author_id: str, clien
 
 
 async def list_receipts(conn: AsyncConnection, message_id: str) -> list[Receipt]:
-    """A message's steps, oldest first."""
+    """A message's steps in the order it took them: their times are of several clocks."""
     table = schema.receipts
-    query = select(table).where(table.c.message_id == message_id).order_by(table.c.at)
-    return [Receipt(**row) for row in (await conn.execute(query)).mappings()]
+    query = select(table).where(table.c.message_id == message_id)
+    found = [Receipt(**row) for row in (await conn.execute(query)).mappings()]
+    return sorted(found, key=lambda receipt: STEPS.index(receipt.state))
 
 
 async def list_waiting(conn: AsyncConnection) -> list[Message]:

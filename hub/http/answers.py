@@ -10,11 +10,8 @@ from aiohttp import hdrs, web
 from hub.access.rights import Person
 from hub.db import queries
 from hub.errors import HubError
-from hub.keys import DB, NONCE, PAGES, PRINCIPAL
+from hub.keys import DB, LIVE, NONCE, PAGES, PRINCIPAL
 from hub.pages.render import Viewer
-
-RECENT_SESSIONS = 100
-"""Sessions on the rail of a page that isn't the overview."""
 
 TITLES = {
     403: "You may not do that",
@@ -58,7 +55,8 @@ async def answer_error(
     if isinstance(principal, Person) and status < 500:
         async with request.app[DB].read() as conn:
             page["machines"] = await queries.list_machines(conn)
-            page["sessions"] = await queries.list_sessions(conn, limit=RECENT_SESSIONS)
+            page["sessions"] = await queries.list_rail_sessions(conn)
         page["viewer"] = build_viewer(principal)
+        page["counts"] = request.app[LIVE].count_states()
         page["change_id"] = request.app[DB].last_change
     return answer_html(request.app[PAGES].error(nonce=request[NONCE], **page), status)

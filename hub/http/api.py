@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import time
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -36,6 +36,9 @@ SMALL_BODY_BYTES = 4096
 STATES = ("working", "needs_you", "idle", "offline", "ended")
 
 T = TypeVar("T")
+
+Cursor = tuple[Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)], str]
+"""(what the list is ordered by, the id that breaks ties) of the last item seen."""
 
 
 async def healthz(request: web.Request) -> web.Response:  # noqa: ARG001
@@ -177,7 +180,7 @@ async def _read_body(request: web.Request, shape: type[T], limit: int) -> T:
         return msgspec.json.decode(raw, type=shape)
     except msgspec.ValidationError as error:
         raise Unprocessable(f"The body doesn't fit: {error}.") from error
-    except (msgspec.DecodeError, UnicodeError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise BadRequest("The body isn't JSON.") from error
 
 
@@ -199,6 +202,7 @@ def _read_cursor(cursor: str | None) -> tuple[int, str] | None:
     if not cursor:
         return None
     try:
-        return msgspec.json.decode(base64.urlsafe_b64decode(cursor), type=tuple[int, str])
+        place: tuple[int, str] = msgspec.json.decode(base64.urlsafe_b64decode(cursor), type=Cursor)
     except (binascii.Error, ValueError, msgspec.DecodeError):
         raise Unprocessable("That cursor isn't one of ours.") from None
+    return place

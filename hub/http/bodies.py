@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from typing import Literal
+from urllib.parse import parse_qsl
 
 import msgspec
+from aiohttp import web
 
+from hub.errors import BadRequest
 from wire.frames import Event
+
+FORM = "application/x-www-form-urlencoded"
+
+FORM_FIELDS = 16
 
 
 class NewMessage(msgspec.Struct, forbid_unknown_fields=True):
@@ -34,3 +41,13 @@ class Batch(msgspec.Struct):
     """Events out of a machine's spool, oldest first."""
 
     events: list[Event]
+
+
+async def read_form(request: web.Request) -> dict[str, str]:
+    """The fields of one of our pages' forms; raises BadRequest for any other kind of body."""
+    if request.content_type != FORM:
+        raise BadRequest(f"The body must be a form, with Content-Type: {FORM}.")
+    try:
+        return dict(parse_qsl((await request.read()).decode("ascii"), max_num_fields=FORM_FIELDS))
+    except ValueError as error:
+        raise BadRequest("The form can't be read.") from error

@@ -25,6 +25,7 @@ from hub.errors import (
     TooLarge,
 )
 from hub.http.answers import answer_error, wants_html
+from hub.http.bodies import FORM, read_form
 from hub.keys import NONCE, PRINCIPAL, PRINCIPALS, SETTINGS, WRONG_SECRETS
 
 log = structlog.get_logger()
@@ -161,9 +162,9 @@ def _need_origin(request: web.Request) -> None:
 async def _need_csrf(request: web.Request, principal: Principal) -> None:
     expected = principal.csrf if isinstance(principal, Person) else None
     given = request.headers.get(CSRF_HEADER)
-    if given is None and request.content_type == "application/x-www-form-urlencoded":
-        given = str((await request.post()).get("csrf", ""))
-    if not expected or not given or not secrets.compare_digest(expected.encode(), given.encode()):
+    if given is None and request.content_type == FORM:
+        given = (await read_form(request)).get("csrf")
+    if not expected or not given or not given.isascii() or not secrets.compare_digest(expected, given):
         raise BadOrigin("The page's token is missing or old. Load the page again.")
 
 

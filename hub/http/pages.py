@@ -14,7 +14,8 @@ from hub.core.model import Session
 from hub.db import queries
 from hub.db.books import load_sessions
 from hub.errors import BadCode, Frozen
-from hub.http.answers import RECENT_SESSIONS, answer_html, build_viewer
+from hub.http.answers import answer_html, build_viewer
+from hub.http.bodies import read_form
 from hub.keys import DB, LIVE, NONCE, PAGES, PRINCIPAL, PRINCIPALS, SETTINGS, WRONG_SECRETS
 
 SESSIONS = 500
@@ -37,6 +38,7 @@ async def overview(request: web.Request) -> web.Response:
         machines=machines,
         nonce=request[NONCE],
         change_id=change_id,
+        counts=request.app[LIVE].count_states(),
         public_url=request.app[SETTINGS].public_url,
     )
     return answer_html(html)
@@ -50,7 +52,7 @@ async def session(request: web.Request) -> web.Response:
         shown = await access_session(conn, person, request.match_info["session_id"], "see")
         machines = await queries.list_machines(conn)
         entries = await queries.list_last_entries(conn, shown.session_id, ENTRIES)
-        sessions = await queries.list_sessions(conn, limit=RECENT_SESSIONS)
+        sessions = await queries.list_rail_sessions(conn)
         related = await load_sessions(conn, _relatives(shown))
     html = request.app[PAGES].session(
         viewer=build_viewer(person),
@@ -61,6 +63,7 @@ async def session(request: web.Request) -> web.Response:
         machines=machines,
         nonce=request[NONCE],
         change_id=change_id,
+        counts=request.app[LIVE].count_states(),
         related={relative.session_id: relative for relative in related},
     )
     return answer_html(html)
@@ -79,11 +82,12 @@ async def sign_in_submit(request: web.Request) -> web.Response:
     limiter, address = request.app[WRONG_SECRETS], request.remote or ""
     if limiter.is_frozen(address, time.monotonic()):
         raise Frozen("Too many wrong links from this address. Try again in an hour.")
-    token = str((await request.post()).get("token", ""))[:TOKEN_CHARS]
+    token = (await read_form(request)).get("token", "")[:TOKEN_CHARS]
     try:
         signed_in = await do_sign_in(request.app[DB], token, address)
     except BadCode as error:
-        limiter.note(address, time.monotonic())
+        if token and not await request.app[PRINCIPALS].was_given_out(token):
+            limiter.note(address, time.monotonic())
         return answer_html(_sign_in_page(request, None, error.message), error.status)
     settings = request.app[SETTINGS]
     answer = web.HTTPSeeOther("/")

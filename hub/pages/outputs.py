@@ -61,9 +61,9 @@ def build_output(text: str, *, whole_lines: int = WHOLE_LINES, printed: bool = T
 
 def cut_text(text: str) -> tuple[str, str]:
     """A text that is shown as a whole: its beginning, and what to say of the rest (mostly nothing)."""
-    data = text.encode(errors="replace")
+    data = text.encode(errors="replace")  # half a surrogate pair is no text
     if len(data) <= PAGE_BYTES:
-        return text, ""
+        return data.decode(), ""
     return data[:PAGE_BYTES].decode(errors="ignore"), f"{say_size(len(data) - PAGE_BYTES)} left out here"
 
 

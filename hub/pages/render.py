@@ -7,6 +7,7 @@ what everybody sees alike (streams) is rendered without a viewer, so that one te
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -71,13 +72,14 @@ class Pages:
         nonce: str,
         change_id: int,
         public_url: str,
+        counts: Mapping[Any, int] | None = None,
     ) -> str:
-        """All sessions by machine; before there is one, how to get there."""
+        """All sessions by machine; before there is one, how to get there. ``counts``: see ``_shell``."""
         now = self._clock()
         by_id = {machine.machine_id: machine for machine in machines}
         return self._render(
             "overview.html",
-            **self._shell(viewer, sessions, by_id, nonce=nonce, change_id=change_id, now=now),
+            **self._shell(viewer, sessions, by_id, nonce=nonce, change_id=change_id, now=now, counts=counts),
             groups=group_cards(sessions, by_id, now),
             paired=[machine.name for machine in by_id.values()],
             public_url=public_url.rstrip("/"),
@@ -95,15 +97,23 @@ class Pages:
         nonce: str,
         change_id: int,
         related: Mapping[str, Session],
+        counts: Mapping[Any, int] | None = None,
     ) -> str:
-        """One session's chat. ``related`` holds the sessions its lineage names, by id."""
+        """One session's chat; ``sessions`` are for the rail, ``related`` those its lineage names, by id."""
         now = self._clock()
         by_id = {known.machine_id: known for known in machines}
         views = (build_entry(entry, session, machine, self._prose, now) for entry in entries)
         return self._render(
             "session.html",
             **self._shell(
-                viewer, sessions, by_id, nonce=nonce, change_id=change_id, now=now, current=session.session_id
+                viewer,
+                sessions,
+                by_id,
+                nonce=nonce,
+                change_id=change_id,
+                now=now,
+                counts=counts,
+                current=session.session_id,
             ),
             **self._session_parts(session, machine, now),
             entries=sorted((view for view in views if view), key=_by_position),
@@ -126,11 +136,12 @@ class Pages:
         sessions: Sequence[Session] = (),
         machines: Iterable[Machine] = (),
         change_id: int = 0,
+        counts: Mapping[Any, int] | None = None,
     ) -> str:
         """What went wrong, in words; who is signed in keeps the rail."""
         now = self._clock()
         by_id = {machine.machine_id: machine for machine in machines}
-        shell = self._shell(viewer, sessions, by_id, nonce=nonce, change_id=change_id, now=now)
+        shell = self._shell(viewer, sessions, by_id, nonce=nonce, change_id=change_id, now=now, counts=counts)
         return self._render("error.html", **shell, status=status, title=title, text=text)
 
     def entry_stream(self, entry: Entry, session: Session, machine: Machine) -> str:
@@ -172,7 +183,9 @@ class Pages:
         change_id: int,
         now: int,
         current: str = "",
+        counts: Mapping[Any, int] | None,
     ) -> dict[str, Any]:
+        """What every page with a rail needs. ``counts``: sessions by state, if ``sessions`` aren't all."""
         cards = [build_card(session, pick_machine(machines, session.machine_id), now) for session in sessions]
         needs, recent = list_rail(cards, current)
         states = [card.state for card in cards]
@@ -183,11 +196,12 @@ class Pages:
             "current": current,
             "needs": needs,
             "recent": recent,
-            "counts": count_states({state: states.count(state) for state in STATE_LABELS}),
+            "counts": count_states(counts or Counter(states)),
         }
 
     def _render(self, name: str, **values: Any) -> str:
-        return self._templates.get_template(name).render(values)
+        html = self._templates.get_template(name).render(values)
+        return html.encode(errors="replace").decode()  # half a surrogate pair must not fail a whole page
 
 
 def _by_position(view: EntryView) -> tuple[int, str]:

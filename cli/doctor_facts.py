@@ -1,0 +1,164 @@
+"""Finds out what `doctor` examines: files, processes, the hub. Judges nothing, changes nothing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import hooks
+from cli import claude_code, files, json_text, settings_edit
+from cli.doctor import Carrier, ClaudeFacts, Facts, InstallFacts, PairingFacts
+from cli.edit_files import naming, read_file
+from cli.errors import CliError, HubRefused, HubSaidNo, HubUnreachable
+from cli.home import Home
+from cli.hubclient import HubClient
+from cli.install import Wiring, build_wiring
+from cli.launch import names_our_channel
+from cli.mcp_log import LogVerdict, read_log
+from cli.pairing import read_pairing
+from wire.messages import SERVER_NAME
+
+HUB_SECONDS = 5.0
+VERSION_SECONDS = 10.0
+LOG_BYTES = 4 * 1024 * 1024
+
+
+def gather_facts(home: Home, environment: Mapping[str, str]) -> Facts:
+    """Everything, at once; takes as long as the hub does to answer, at most."""
+    claude, events = _look_at_claude(environment)
+    log_path, log = _look_at_log(environment)
+    return Facts(
+        claude=claude,
+        pairing=_look_at_pairing(home),
+        install=_look_at_install(home, environment, build_wiring(home, events)),
+        carriers=tuple(_list_carriers(home)),
+        log=log,
+        log_path=log_path,
+        log_is_old=_is_older(log, home.install_record),
+    )
+
+
+def _look_at_claude(environment: Mapping[str, str]) -> tuple[ClaudeFacts, list[str]]:
+    command = claude_code.find_claude(environment)
+    if command is None:
+        return ClaudeFacts(), claude_code.choose_events(None)
+    events = claude_code.choose_events(claude_code.read_events(claude_code.find_code(command)))
+    return ClaudeFacts(str(command), _ask_version(command), tuple(events)), events
+
+
+def _ask_version(command: Path) -> str | None:
+    try:
+        done = subprocess.run(
+            [command, "--version"], capture_output=True, text=True, timeout=VERSION_SECONDS, check=True
+        )
+    except (OSError, subprocess.SubprocessError, UnicodeError):
+        return None
+    return done.stdout.split(maxsplit=1)[0] if done.stdout.strip() else None
+
+
+def _look_at_pairing(home: Home) -> PairingFacts:
+    path = str(home.machine_file)
+    try:
+        # Told apart from other damage: the next step is another.
+        if home.machine_file.stat().st_mode & 0o077:
+            return PairingFacts(state="loose", path=path)
+        machine = read_pairing(home)
+    except FileNotFoundError:
+        return PairingFacts(state="missing", path=path)
+    except (CliError, OSError) as error:
+        return PairingFacts(state="unusable", path=path, problem=str(error))
+    if machine is None:
+        return PairingFacts(state="missing", path=path)
+    return _ask_hub(PairingFacts(state="paired", path=path, hub_url=machine.hub_url), machine.key)
+
+
+def _ask_hub(paired: PairingFacts, key: str) -> PairingFacts:
+    try:
+        HubClient(paired.hub_url, key, timeout=HUB_SECONDS).call("GET", "/api/v1/whoami")
+    except HubRefused:
+        return replace(paired, hub="ok", key="refused")
+    except HubUnreachable as error:
+        return replace(paired, hub=error.reason, hub_detail=error.detail)
+    except HubSaidNo as error:
+        return replace(paired, hub="wrong_answer", hub_detail=error.message)
+    except CliError as error:
+        return replace(paired, state="unusable", problem=f"{paired.path}: {error}")
+    return replace(paired, hub="ok", key="ok")
+
+
+def _look_at_install(home: Home, environment: Mapping[str, str], wiring: Wiring) -> InstallFacts:
+    paths = claude_code.locate_files(environment)
+    try:
+        settings, config = _read_json(paths.settings), _read_json(paths.config)
+    except CliError as error:
+        return InstallFacts(problem=str(error))
+    places = settings_edit.find_hooks(settings)
+    ours = {str(place[1]): json_text.get_value(settings, place) for place in places}
+    interpreter = next((str(hook.get("command")) for hook in ours.values()), None)
+    server = _get(config, "mcpServers", SERVER_NAME)
+    server_command = str(server.get("command")) if isinstance(server, dict) else None
+    allowed = _get(settings, "permissions", "allow")
+    content = files.read_if_there(home.hook_script)
+    current = Path(hooks.__file__).with_name("heliograph_hook.py").read_bytes()
+    return InstallFacts(
+        events=tuple(ours),
+        stale_events=tuple(event for event, hook in ours.items() if hook != wiring.hook),
+        hooks_disabled=_get(settings, "disableAllHooks") is True,
+        script="missing" if content is None else "ok" if content == current else "old",
+        interpreter=interpreter,
+        interpreter_there=interpreter is None or os.access(interpreter, os.X_OK),
+        server="missing" if server is None else "ok" if server == wiring.server else "stale",
+        server_command=server_command,
+        server_command_there=server_command is None or os.access(server_command, os.X_OK),
+        permissions_missing=tuple(
+            permission for permission in settings_edit.PERMISSIONS if permission not in (allowed or [])
+        ),
+    )
+
+
+def _read_json(path: Path) -> Any:
+    with naming(path):
+        return json_text.parse(read_file(path).text)
+
+
+def _get(value: Any, *keys: str) -> Any:
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _list_carriers(home: Home) -> list[Carrier]:
+    """Running Claude Codes with our channel: each has a socket named by its process id."""
+    pids = [int(socket.stem) for socket in sorted(home.run.glob("*.sock")) if socket.stem.isdecimal()]
+    lines = {pid: _read_command_line(pid) for pid in pids}
+    return [Carrier(pid, names_our_channel(words[1:])) for pid, words in lines.items() if words]
+
+
+def _read_command_line(pid: int) -> list[str]:
+    """The arguments of a running process, none if it is gone."""
+    if Path("/proc/self/cmdline").exists():
+        content = files.read_if_there(Path(f"/proc/{pid}/cmdline"))
+        return [word.decode("utf-8", "replace") for word in (content or b"").split(b"\0")[:-1]]
+    done = subprocess.run(["ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return done.stdout.split()
+
+
+def _look_at_log(environment: Mapping[str, str]) -> tuple[str, LogVerdict | None]:
+    logs = claude_code.locate_mcp_logs(environment, sys.platform, SERVER_NAME)
+    if not logs:
+        return "", None
+    with logs[0].open("rb") as file:
+        return str(logs[0]), read_log(file.read(LOG_BYTES).decode("utf-8", "replace").splitlines())
+
+
+def _is_older(log: LogVerdict | None, record: Path) -> bool:
+    try:
+        return log is not None and datetime.fromisoformat(log.at).timestamp() < record.stat().st_mtime
+    except (OSError, ValueError, TypeError):
+        return False

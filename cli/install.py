@@ -1,0 +1,231 @@
+"""`heliograph install` and `uninstall`: the shell around the pure edits.
+
+Shows the exact change, asks, and makes it in one go; starts over when Claude Code writes meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import hooks
+from cli import claude_code, exits, files, install_record, json_text, settings_edit
+from cli.claude_code import ClaudeFiles
+from cli.edit_files import Change, ChangedMeanwhile, FileText, apply_changes, naming, read_file, render_diff
+from cli.errors import Failed
+from cli.home import Home, locate_home
+
+ATTEMPTS = 10
+"""How often we start over: Claude Code writes its configuration a few times at a start, then rarely."""
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """What is to stand in Claude Code's files."""
+
+    hook: dict[str, Any]
+    server: dict[str, Any]
+    events: list[str]
+
+
+def build_wiring(home: Home, events: list[str]) -> Wiring:
+    """For this interpreter. Hooks need only the standard library, so they get the one behind the
+    environment: it outlives it. The channel needs our packages, so it gets the environment's own."""
+    base = getattr(sys, "_base_executable", sys.executable)
+    return Wiring(
+        hook=settings_edit.build_hook(str(Path(base).resolve()), hooks.LOADER, str(home.root)),
+        server=settings_edit.build_server(sys.executable, str(home.root)),
+        events=events,
+    )
+
+
+def install(arguments: argparse.Namespace) -> int:
+    home = locate_home(os.environ)
+    claude = claude_code.locate_files(os.environ)
+    wiring = build_wiring(home, _detect_events())
+    script = Path(hooks.__file__).with_name("heliograph_hook.py").read_bytes()
+
+    before = install_record.read_record(home)
+
+    def plan() -> list[Change]:
+        settings, config = read_file(claude.settings), read_file(claude.config)
+        with naming(claude.settings):
+            new_settings = settings_edit.add_to_settings(settings.text, wiring.hook, wiring.events)
+        with naming(claude.config):
+            new_config = settings_edit.add_to_config(config.text, wiring.server)
+        return [_edit(config, new_config), _edit(settings, new_settings)]
+
+    def prepare(changes: Sequence[Change]) -> None:
+        _copy_hook(home, script)
+        record = dict(before)  # not what an attempt left that was overtaken
+        for change in changes:
+            path = str(change.file.path)
+            if change.is_change and change.after is not None:
+                values = (json_text.parse(change.file.text), json_text.parse(_decode(change.after)))
+                record[path] = install_record.extend_record(
+                    home, record.get(path), change.file.path, change.file.content, change.after, values
+                )
+        install_record.write_record(home, record)
+
+    is_copied = files.read_if_there(home.hook_script) == script
+    if is_copied and not any(change.is_change for change in plan()):
+        print("Heliograph is installed already: nothing to change.")
+        return exits.OK
+    print(f"The hook's script goes to {home.hook_script}; backups go to {home.backups}.")
+    try:
+        changed = _carry_out(plan, prepare, claude, arguments)
+    except BaseException:
+        install_record.write_record(home, before)
+        raise
+    if not changed:
+        return exits.OK if arguments.dry_run else exits.FAILED
+    print("Installed. Claude Code takes it up at its next start; `heliograph claude` starts it with the channel on.")
+    if not home.machine_file.exists():
+        print("This machine isn't paired yet: run `heliograph join URL`.")
+    return exits.OK
+
+
+def uninstall(arguments: argparse.Namespace) -> int:
+    home = locate_home(os.environ)
+    claude = claude_code.locate_files(os.environ)
+    record = install_record.read_record(home)
+    settings = {claude.settings, *(Path(p) for p in record if Path(p).name == claude.settings.name)}
+    configs = {claude.config, *(Path(p) for p in record if Path(p).name != claude.settings.name)}
+
+    def plan() -> list[Change]:
+        return [
+            *(_take_out(path, record, settings_edit.remove_from_settings) for path in sorted(settings)),
+            *(_take_out(path, record, settings_edit.remove_from_config) for path in sorted(configs)),
+        ]
+
+    if any(change.is_change for change in plan()):
+        if not _carry_out(plan, lambda _: None, claude, arguments):
+            return exits.OK if arguments.dry_run else exits.FAILED
+    elif arguments.dry_run:
+        print("Claude Code's files hold nothing of ours.")
+        return exits.OK
+    else:
+        print("Claude Code's files hold nothing of ours: nothing to change there.")
+    if str(claude.settings) in record and not record[str(claude.settings)].existed:
+        with contextlib.suppress(OSError):
+            claude.settings.parent.rmdir()  # refused unless empty
+    install_record.write_record(home, {})
+    _remove_ours(home, arguments.forget)
+    print("Uninstalled.")
+    if home.machine_file.exists():
+        print(f"This machine stays paired ({home.machine_file}); `heliograph uninstall --forget` removes that too.")
+    return exits.OK
+
+
+def _detect_events() -> list[str]:
+    command = claude_code.find_claude(os.environ)
+    known = claude_code.read_events(claude_code.find_code(command)) if command else None
+    events = claude_code.choose_events(known)
+    if command is None:
+        print(
+            "Claude Code was not found (PATH, HELIOGRAPH_CLAUDE): only the events that every version knows "
+            "are installed. Run `heliograph install` again once it is there."
+        )
+    elif known is None:
+        print(f"{command} doesn't tell which events it knows: only those that every version knows are installed.")
+    elif missing := [event for event in claude_code.WANTED_EVENTS if event not in events]:
+        print(f"This Claude Code doesn't know {', '.join(missing)}: left out.")
+    return events
+
+
+def _edit(file: FileText, new_text: str) -> Change:
+    is_same = new_text == file.text and file.content is not None
+    return Change(file, file.content if is_same else file.encode(new_text))
+
+
+def _take_out(
+    path: Path,
+    record: install_record.Record,
+    remove: Callable[[str, Sequence[json_text.Path] | None], str],
+) -> Change:
+    """The original if nobody else changed the file, or else the file without just ours."""
+    file = read_file(path)
+    if file.content is None:
+        return Change(file, None)
+    known = record.get(str(path))
+    if known is not None:
+        is_untouched, original = install_record.find_original(known, file.content)
+        if is_untouched:
+            return Change(file, original)
+    with naming(path):
+        new_text = remove(file.text, known.created if known else None)
+        is_empty = json_text.parse(new_text) == {}
+    if known is not None and not known.existed and is_empty:
+        return Change(file, None)
+    return _edit(file, new_text)
+
+
+def _carry_out(
+    plan: Callable[[], list[Change]],
+    prepare: Callable[[Sequence[Change]], None],
+    claude: ClaudeFiles,
+    arguments: argparse.Namespace,
+) -> bool:
+    """Show, ask, change; False when it was only shown or declined."""
+    agreed: list[str] | None = None
+    for _ in range(ATTEMPTS):
+        changes = plan()
+        diff = render_diff(changes)
+        # The same lines in a file that moved on around them need no second question.
+        gist = [line for line in diff if line.startswith(("+", "-"))]
+        if gist != agreed:
+            print("\n".join(diff))
+            if arguments.dry_run:
+                return False
+            if not arguments.yes and not _ask("Make this change?"):
+                print("Nothing was changed.")
+                return False
+            agreed = gist
+        try:
+            prepare(changes)
+            apply_changes(changes, claude.config)
+        except ChangedMeanwhile as error:
+            print(f"{error.path} changed meanwhile; starting over.")
+            continue
+        return True
+    raise ChangedMeanwhile(claude.settings)
+
+
+def _ask(question: str) -> bool:
+    try:
+        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:
+        print()
+        return False
+
+
+def _copy_hook(home: Home, script: bytes) -> None:
+    try:
+        files.make_private_folder(home.root)
+        files.make_private_folder(home.hook_script.parent)
+        files.write_whole(home.hook_script, script)
+    except OSError as error:
+        raise Failed(f"{home.hook_script} can't be written: {error.strerror}. Nothing was changed") from error
+
+
+def _remove_ours(home: Home, forget: bool) -> None:
+    shutil.rmtree(home.hook_script.parent, ignore_errors=True)
+    shutil.rmtree(home.run, ignore_errors=True)
+    if forget:
+        for name in ("spool", "log", "backups"):
+            shutil.rmtree(home.root / name, ignore_errors=True)
+        for name in ("machine.json", "token", "injected.log"):
+            (home.root / name).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        home.root.rmdir()  # refused unless empty: a hub's database may be in there
+
+
+def _decode(content: bytes) -> str:
+    return content.decode("utf-8").removeprefix("\ufeff")

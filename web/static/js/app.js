@@ -1,0 +1,28 @@
+// Starts Turbo and Stimulus. Modules are found by relative addresses: the page needs no import map.
+
+import * as Turbo from "../vendor/turbo.js"
+import { Application } from "../vendor/stimulus.js"
+import { installStreamActions } from "./streams.js"
+import { startClock } from "./times.js"
+import AttentionController from "./controllers/attention.js"
+import CancelController from "./controllers/cancel.js"
+import ComposerController from "./controllers/composer.js"
+import CopyController from "./controllers/copy.js"
+import FilterController from "./controllers/filter.js"
+import LiveController from "./controllers/live.js"
+import ShellController from "./controllers/shell.js"
+import TimelineController from "./controllers/timeline.js"
+
+document.documentElement.classList.toggle("mac", /mac|iphone|ipad/i.test(navigator.platform))
+installStreamActions(Turbo)
+startClock()
+
+const application = Application.start()
+application.register("attention", AttentionController)
+application.register("cancel", CancelController)
+application.register("composer", ComposerController)
+application.register("copy", CopyController)
+application.register("filter", FilterController)
+application.register("live", LiveController)
+application.register("shell", ShellController)
+application.register("timeline", TimelineController)

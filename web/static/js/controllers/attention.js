@@ -1,0 +1,24 @@
+// Says in the tab's title and icon how many sessions need somebody.
+
+import { Controller } from "../../vendor/stimulus.js"
+
+export default class extends Controller {
+  connect() {
+    this.observer = new MutationObserver(() => this.update())
+    this.observer.observe(this.element, { attributes: true, attributeFilter: ["data-count", "data-page-title"] })
+    this.update()
+  }
+
+  disconnect() {
+    this.observer.disconnect()
+  }
+
+  update() {
+    const count = Number(document.getElementById("needs-head")?.dataset.count ?? 0)
+    const page = document.querySelector("[data-page-title]")?.dataset.pageTitle
+    if (page) document.title = `${count ? `(${count}) ` : ""}${page} · Heliograph`
+    const icon = document.querySelector("link[rel=icon]")
+    const wanted = count ? icon.dataset.lit : icon.dataset.quiet
+    if (icon.getAttribute("href") !== wanted) icon.setAttribute("href", wanted)
+  }
+}
