@@ -14,8 +14,8 @@ from hub.db.engine import Database, Transaction
 from wire.frames import EVENT_BYTES, Event, Rejected
 
 _EVENT_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-_PID_MAX = 2**31 - 1
-_AT_MAX = 2**53
+PID_MAX = 2**31 - 1
+AT_MAX = 2**53
 
 
 class Draft(msgspec.Struct, frozen=True):
@@ -30,7 +30,7 @@ def read_event(machine_id: str, event: Event) -> Draft | Rejected:
     raw = bytes(event.body)
     if len(raw) > EVENT_BYTES:
         return Rejected(event_id=event.event_id, code="too_large")
-    if not _EVENT_ID.fullmatch(event.event_id) or not 0 <= event.pid <= _PID_MAX or not 0 <= event.at <= _AT_MAX:
+    if not _EVENT_ID.fullmatch(event.event_id) or not 0 <= event.pid <= PID_MAX or not 0 <= event.at <= AT_MAX:
         return Rejected(event_id=event.event_id, code="malformed")
     try:
         body = parse_body(raw)

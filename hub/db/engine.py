@@ -15,6 +15,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -25,6 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from hub.core.model import Entry, Message, Session
 from hub.db.books import Books
+from hub.db.driver import connect
 
 T = TypeVar("T")
 
@@ -37,6 +39,8 @@ QUEUE = 4096
 """Requests waiting to be written; beyond it the callers wait, and with them their sockets."""
 
 BUSY_MS = 5000
+
+READERS = 4
 
 
 class DatabaseInUse(Exception):
@@ -207,15 +211,22 @@ def lock_database(path: Path) -> int:
 async def open_database(url: str, lock: int) -> Database:
     """Open a migrated database whose ``lock`` is held; the Database owns the lock from here on."""
     path = sqlite_path(make_url(url))
-    file = URL.create("sqlite+aiosqlite", database=str(path))
-    writer = create_async_engine(file, pool_size=1, max_overflow=0, hide_parameters=True)
-    reader = create_async_engine(file, pool_size=4, max_overflow=0, hide_parameters=True)
+    writer = _build_engine(path, connections=1)
+    reader = _build_engine(path, connections=READERS)
     _configure(writer, "BEGIN IMMEDIATE", ["journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"])
     _configure(reader, "BEGIN", ["query_only=ON", "wal_autocheckpoint=0"])
     async with writer.begin() as conn:
         # every change touches its session
         last_change = (await conn.execute(text("SELECT coalesce(max(change_id), 0) FROM sessions"))).scalar_one()
     return Database(writer, reader, last_change, lock)
+
+
+def _build_engine(path: Path, connections: int) -> AsyncEngine:
+    file = URL.create("sqlite+aiosqlite", database=str(path))
+    open_file = partial(connect, path)
+    return create_async_engine(
+        file, pool_size=connections, max_overflow=0, hide_parameters=True, async_creator=open_file
+    )
 
 
 def _configure(engine: AsyncEngine, begin: str, pragmas: list[str]) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from hub import __version__
 from hub.access.rights import MachineKey
-from hub.actions.events import do_ingest
+from hub.actions.events import AT_MAX, PID_MAX, do_ingest
 from hub.clock import new_id
 from hub.errors import Forbidden
 from hub.keys import DB, LINKS, PRINCIPAL
@@ -18,6 +18,7 @@ from hub.links import Link
 from wire.frames import (
     BATCH_EVENTS,
     FRAME_BYTES,
+    ID_CHARS,
     LEVEL,
     OLDEST_LEVEL,
     Ack,
@@ -41,6 +42,9 @@ HEARTBEAT = 20.0
 """Seconds between pings; a link that doesn't answer within half of it is closed."""
 
 CLOSE_SECONDS = 2.0
+
+PATH_CHARS = 4096
+"""A folder's or a branch's name."""
 
 FEATURES: frozenset[str] = frozenset()
 """What this hub can beyond the level; both sides use what both know."""
@@ -85,12 +89,11 @@ async def _serve(app: web.Application, key: MachineKey, socket: web.WebSocketRes
     link = Link(key.machine_id, key.token_id, hello, send, close)
     links = app[LINKS]
     reason: str | None = None
-    await links.add(link)
+    link_id = new_id()
+    features = sorted(FEATURES.intersection(hello.features))
+    await send(Welcome(level=min(hello.level, LEVEL), features=features, link_id=link_id, hub_version=__version__))
     try:
-        link_id = new_id()
-        features = sorted(FEATURES.intersection(hello.features))
-        level = min(hello.level, LEVEL)
-        await send(Welcome(level=level, features=features, link_id=link_id, hub_version=__version__))
+        await links.add(link)  # after the welcome: from here on messages may be pushed
         log.info("link up", machine_id=key.machine_id, link_id=link_id, pid=hello.process.pid)
         while (frame := await _receive(socket)) is not None:
             if isinstance(frame, Bye):
@@ -123,7 +126,20 @@ async def _receive_hello(socket: web.WebSocketResponse) -> Hello:
         raise Refused("no_hello", "The first frame must be hello.")
     if frame.level < OLDEST_LEVEL:
         raise Refused("too_old", f"This hub needs wire level {OLDEST_LEVEL}: update Heliograph on this machine.")
+    if not _is_sound(frame):
+        raise Refused("malformed_frame", "The hello names no possible process, session or folder.")
     return frame
+
+
+def _is_sound(hello: Hello) -> bool:
+    process, session_id = hello.process, hello.session_id
+    return (
+        0 <= process.pid <= PID_MAX
+        and 0 <= process.started_at <= AT_MAX
+        and (session_id is None or 0 < len(session_id) <= ID_CHARS)
+        and len(hello.cwd) <= PATH_CHARS
+        and len(hello.branch or "") <= PATH_CHARS
+    )
 
 
 async def _receive(socket: web.WebSocketResponse) -> ChannelFrame | None:

@@ -22,6 +22,9 @@ HEARTBEAT = 20.0
 CATCH_UP = 500
 """Changes that are sent one by one to who comes back; for more, the page loads again."""
 
+MOST_CHANGES = 2**63
+"""Change ids are 64 bits in the store."""
+
 SEND_SECONDS = 10.0
 """A socket that takes no byte for this long is cut."""
 
@@ -35,10 +38,7 @@ async def dashboard_socket(request: web.Request) -> web.WebSocketResponse:
     """Send what happened after ``after``, then everything as it happens."""
     person = access_person(request[PRINCIPAL], "see")
     watcher = _read_query(request, person)
-    try:
-        after = int(request.query.get("after", "0"))
-    except ValueError:
-        raise BadRequest("after must be a change_id.") from None
+    after = _read_after(request)
     if watcher.session_id is not None:
         async with request.app[DB].read() as conn:
             await access_session(conn, person, watcher.session_id, "see")
@@ -46,7 +46,8 @@ async def dashboard_socket(request: web.Request) -> web.WebSocketResponse:
     await socket.prepare(request)
     live = request.app[LIVE]
     live.add(watcher)
-    sender = asyncio.create_task(_send_all(request.app, watcher, socket, after))
+    seen = request.app[DB].last_change  # at the same moment: what is queued from here on is later than this
+    sender = asyncio.create_task(_send_all(request, watcher, socket, after, seen))
     try:
         async for message in socket:
             if message.type is WSMsgType.ERROR:
@@ -58,6 +59,16 @@ async def dashboard_socket(request: web.Request) -> web.WebSocketResponse:
     return socket
 
 
+def _read_after(request: web.Request) -> int:
+    try:
+        after = int(request.query.get("after", "0"))
+    except ValueError:
+        after = -1
+    if not 0 <= after < MOST_CHANGES:
+        raise BadRequest("after must be a change_id.")
+    return after
+
+
 def _read_query(request: web.Request, person: Person) -> Watcher:
     view: View = "session" if request.query.get("view") == "session" else "overview"
     output: Format = "json" if request.query.get("format") == "json" else "html"
@@ -67,16 +78,21 @@ def _read_query(request: web.Request, person: Person) -> Watcher:
     return Watcher(view, output, session_id, person.token_id)
 
 
-async def _send_all(app: web.Application, watcher: Watcher, socket: web.WebSocketResponse, after: int) -> None:
+async def _send_all(
+    request: web.Request, watcher: Watcher, socket: web.WebSocketResponse, after: int, seen: int
+) -> None:
     try:
-        seen = app[DB].last_change
-        await _send(socket, await _catch_up(app, watcher, after, seen))
+        await _send(socket, await _catch_up(request.app, watcher, after, seen))
         while (frame := await watcher.queue.get()) is not None:
             await _send(socket, frame)
         await socket.close(code=WSCloseCode.TRY_AGAIN_LATER, message=watcher.reason.encode())
     except (TimeoutError, ConnectionError):
         log.info("dashboard cut", reason="does not read")
-        await socket.close(code=WSCloseCode.TRY_AGAIN_LATER)
+        if request.transport is not None:
+            request.transport.abort()  # a close frame would wait behind what isn't read
+    except Exception as error:
+        log.error("dashboard failed", error=type(error).__name__, exc_info=error)
+        await socket.close(code=WSCloseCode.INTERNAL_ERROR)
 
 
 async def _send(socket: web.WebSocketResponse, frame: str) -> None:
