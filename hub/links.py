@@ -21,6 +21,9 @@ from wire.frames import Hello, HubFrame, Push
 GRACE = 5.0
 """Seconds a link may be away before its session is shown as offline."""
 
+STOP_GRACE = 3.0
+"""The same when Claude Code ended its channel: on `/exit` the `SessionEnd` hook runs only after that."""
+
 RESTART_GRACE = 15.0
 """The same after the hub itself was away: channels come back with backoff."""
 
@@ -49,9 +52,17 @@ class Link:
 class Links:
     """One a hub. Brings queued messages to their sessions as soon as these can take them."""
 
-    def __init__(self, db: Database, *, grace: float = GRACE, restart_grace: float = RESTART_GRACE) -> None:
+    def __init__(
+        self,
+        db: Database,
+        *,
+        grace: float = GRACE,
+        stop_grace: float = STOP_GRACE,
+        restart_grace: float = RESTART_GRACE,
+    ) -> None:
         self._db = db
         self._grace = grace
+        self._stop_grace = stop_grace
         self._restart_grace = restart_grace
         self._links: dict[Key, Link] = {}
         self._waiting: dict[str, dict[str, Message]] = {}
@@ -87,8 +98,10 @@ class Links:
             return
         del self._links[link.key]
         session_id = link.hello.session_id or ""
-        if reason is not None:
+        if reason == "parent_gone":
             await self._link_down(link.key, session_id, reason)
+        elif reason == "stopped":
+            self._later(self._give_up(link.key, session_id, reason, self._stop_grace))
         else:
             self._later(self._give_up(link.key, session_id, "lost", self._grace))
 

@@ -1,0 +1,71 @@
+"""Which messages this machine's channels have written to Claude, on disk: never the same one twice.
+
+All channels of a machine share one file, since a session can move from one process to another. It
+is locked for each use, so that the answer to "is it new?" and the note that it no longer is are one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+TRIM_BYTES = 1024 * 1024
+"""When the file is cut to its newer half: some 14,000 messages, far more than a hub still holds."""
+
+
+class InjectedLog:
+    """The file at ``path``, one id a line."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def has(self, message_id: str) -> bool:
+        """Whether it was injected before, as far as can be seen; ``add`` decides."""
+        try:
+            return message_id.encode() in self._path.read_bytes().split(b"\n")
+        except OSError:
+            return False
+
+    def add(self, message_id: str) -> bool:
+        """Note it durably, before it is injected; False if it is there already. Raises OSError."""
+        fd = self._open_locked()
+        try:
+            data = os.pread(fd, os.fstat(fd).st_size, 0)
+            if message_id.encode() in data.split(b"\n"):
+                return False
+            line = b"\n" + message_id.encode() + b"\n"  # the first newline ends a line that was torn
+            if os.write(fd, line) != len(line):
+                raise OSError("the message's id was not written whole")
+            os.fsync(fd)
+            if len(data) > TRIM_BYTES:
+                self._trim(data + line)
+            return True
+        finally:
+            os.close(fd)
+
+    def _open_locked(self) -> int:
+        while True:
+            fd = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX)
+                if self._path.stat().st_ino == os.fstat(fd).st_ino:
+                    return fd
+            except FileNotFoundError:
+                pass
+            except OSError:
+                os.close(fd)
+                raise
+            os.close(fd)  # it was replaced while we waited for the lock
+
+    def _trim(self, data: bytes) -> None:
+        newer = data[len(data) // 2 :].partition(b"\n")[2]
+        beside = self._path.with_suffix(".new")
+        fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            if os.write(fd, newer) != len(newer):
+                raise OSError("the list of injected messages was not written whole")
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        beside.replace(self._path)

@@ -1,0 +1,224 @@
+"""What is still to reach the hub, in order: this process's spool file, then those left by dead ones.
+
+Knows offsets and batches: what the session has seen, what is sent on this link, what is committed.
+A new link begins again at what is committed, so nothing is lost with a link, and the hub drops what
+it has by its id. It doesn't know sockets.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from channel import loose
+from channel.spool import Page, Record, SpoolFile, append, build_line, list_orphans
+from wire.frames import Ack, Event, Events
+
+WINDOW = 4
+"""Batches on their way at once: one commit's latency doesn't hold up the next event."""
+
+RETIRE_BYTES = 256 * 1024
+"""A live process's file is replaced when so much of it is committed: what a crash would send again."""
+
+ADOPT_SECONDS = 30.0
+"""Between two looks for files of dead processes."""
+
+
+END = 2**62
+"""An offset beyond every file."""
+
+
+class Batch(msgspec.Struct):
+    """A stretch of a file, up to ``end``, sent as ``seq``."""
+
+    end: int
+    seq: int | None
+    done: bool
+
+
+class Draining:
+    """A spool file and how far it has come."""
+
+    def __init__(self, file: SpoolFile) -> None:
+        self.file = file
+        self.seen = 0
+        self.sent = 0
+        self.committed = 0
+        self.on_its_way: deque[Batch] = deque()
+
+    def advance(self) -> None:
+        """Count as committed what is committed without a gap."""
+        while self.on_its_way and self.on_its_way[0].done:
+            self.committed = self.on_its_way.popleft().end
+
+    def is_committed(self) -> bool:
+        """Whether the hub has all that can be read."""
+        return not self.on_its_way and self.file.read(self.committed).size == 0
+
+    def is_drained(self) -> bool:
+        """Whether nobody needs the file any more: the session has seen it all, too."""
+        return self.is_committed() and self.file.read(self.seen).size == 0
+
+
+class Outbox:
+    """One a channel. ``note`` gets a line for the log; it never contains an event."""
+
+    def __init__(self, folder: Path, pid: int, note: Callable[[str], None]) -> None:
+        self._folder = folder
+        self._pid = pid
+        self._note = note
+        self._path = folder / f"{pid}.log"
+        self._own: Draining | None = None
+        self._orphan: Draining | None = None
+        self._adopt_at = 0.0
+        self._seq = 0
+
+    def put(self, record: Record, *, sync: bool = False) -> None:
+        """Write an event of the channel; raises OSError if it can't be kept."""
+        line = build_line(record)
+        try:
+            append(self._path, line, sync=sync)
+        except FileNotFoundError:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            append(self._path, line, sync=sync)
+
+    def see(self) -> list[dict[str, Any]]:
+        """The bodies of this process's hooks that have come since the last call."""
+        found: list[dict[str, Any]] = []
+        own = self._attach_own()
+        while own is not None and (page := own.file.read(own.seen)).size > 0:
+            own.seen += page.size
+            if page.torn:
+                self._note(f"{page.torn} torn lines in {own.file.path.name} skipped")
+            hooks = (_read_body(record)[0] for record in page.records if record.source == "h")
+            found.extend(body for body in hooks if body is not None)
+        return found
+
+    def start_link(self) -> None:
+        """A new link: what isn't committed is sent again, as batches from 1."""
+        self._seq = 0
+        self._adopt_at = 0.0
+        for draining in (self._own, self._orphan):
+            if draining is not None:
+                draining.sent = draining.committed
+                draining.on_its_way.clear()
+
+    def next_batch(self, now: float) -> Events | None:
+        """The next frame to send; None if there is nothing, or enough is on its way."""
+        own = self._attach_own()
+        events = self._take(own) if own is not None else None
+        if events is None:
+            orphan = self._adopt(now)
+            events = self._take(orphan) if orphan is not None else None
+        return events
+
+    def ack(self, frame: Ack) -> None:
+        """The hub has committed a batch."""
+        for rejected in frame.rejected:
+            self._note(f"the hub rejected event {rejected.event_id}: {rejected.code}")
+        for draining in (self._own, self._orphan):
+            for batch in draining.on_its_way if draining is not None else ():
+                batch.done = batch.done or batch.seq == frame.seq
+        self.tidy()
+
+    def is_sent(self) -> bool:
+        """Whether all of this process's events are committed."""
+        own = self._attach_own()
+        return own is None or own.is_committed()
+
+    def tidy(self, own_bytes: int = RETIRE_BYTES) -> None:
+        """Delete what is drained; this process's file only if ``own_bytes`` of it are committed, or if
+        somebody has deleted it by hand.
+        """
+        try:
+            self._tidy(own_bytes)
+        except OSError as error:
+            self._note(f"can't tidy the spool: {error}")
+
+    def _tidy(self, own_bytes: int) -> None:
+        if self._own is not None:
+            self._own.advance()
+            if (self._own.committed >= own_bytes or not self._own.file.has_name()) and self._let_go(self._own):
+                self._own = None
+        if self._orphan is not None:
+            self._orphan.advance()
+            if self._let_go(self._orphan):
+                self._orphan = None
+
+    def close(self) -> None:
+        """Let go of all files; what isn't committed stays on disk for the next channel."""
+        for draining in (self._own, self._orphan):
+            if draining is not None:
+                draining.file.close()
+        self._own = self._orphan = None
+
+    @staticmethod
+    def _let_go(draining: Draining) -> bool:
+        if not draining.is_drained():
+            return False
+        draining.file.retire()
+        if not draining.is_drained():  # a hook was faster; its event is sent from the renamed file
+            return False
+        draining.file.delete()
+        return True
+
+    def _attach_own(self) -> Draining | None:
+        if self._own is None and (file := SpoolFile.open(self._path)) is not None:
+            self._own = Draining(file)
+        return self._own
+
+    def _adopt(self, now: float) -> Draining | None:
+        if self._orphan is None and now >= self._adopt_at:
+            self._adopt_at = now + ADOPT_SECONDS
+            for path in list_orphans(self._folder, self._pid) if self._folder.is_dir() else ():
+                if (file := SpoolFile.open(path)) is not None:
+                    self._orphan = Draining(file)
+                    self._orphan.seen = END  # another process's events tell nothing about this one
+                    self._adopt_at = now  # there may be more
+                    self._note(f"sending what {path.name} has left")
+                    break
+        return self._orphan
+
+    def _take(self, draining: Draining) -> Events | None:
+        while len(draining.on_its_way) < WINDOW:
+            page: Page = draining.file.read(draining.sent)
+            if page.size == 0:
+                return None
+            draining.sent += page.size
+            if events := self._build_events(page):
+                self._seq += 1
+                draining.on_its_way.append(Batch(draining.sent, self._seq, done=False))
+                return Events(seq=self._seq, events=events)
+            draining.on_its_way.append(Batch(draining.sent, None, done=True))
+            draining.advance()
+        return None
+
+    def _build_events(self, page: Page) -> list[Event]:
+        events = []
+        for record in page.records:
+            value, body = _read_body(record)
+            if value is None:
+                self._note(f"event {record.event_id} is no JSON object, skipped")
+                continue
+            events.append(
+                Event(
+                    event_id=record.event_id,
+                    at=record.at,
+                    source="hook" if record.source == "h" else "channel",
+                    pid=record.pid,
+                    body=msgspec.Raw(body),
+                )
+            )
+        return events
+
+
+def _read_body(record: Record) -> tuple[dict[str, Any] | None, bytes]:
+    try:
+        value, body = loose.mend(record.body)
+    except loose.NotJson:
+        return None, b""
+    return value if isinstance(value, dict) else None, body

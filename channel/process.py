@@ -1,0 +1,84 @@
+"""The Claude Code process that this channel belongs to: its parent.
+
+Linux tells through /proc, macOS through ``ps``; elsewhere only the pid is known.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import msgspec
+
+from wire.messages import SERVER_NAME
+
+PS_SECONDS = 2.0
+
+CHANNEL_FLAGS = ("--dangerously-load-development-channels", "--channels")
+"""Claude Code's options that make a server a channel; each takes one or more names."""
+
+
+class Parent(msgspec.Struct, frozen=True):
+    """``started_at`` in microseconds since the epoch, 0 if unknown; ``words`` is its command line."""
+
+    pid: int
+    started_at: int
+    words: tuple[str, ...]
+
+    @property
+    def takes_pushes(self) -> bool:
+        """Whether it was started with the channel on: otherwise it drops what we push, silently."""
+        return names_channel(self.words)
+
+
+def read_parent(pid: int) -> Parent:
+    """What can be known of the process ``pid``; never raises."""
+    proc = Path("/proc") / str(pid)
+    try:
+        words = tuple(word.decode("utf-8", "replace") for word in (proc / "cmdline").read_bytes().split(b"\0"))
+        fields = (proc / "stat").read_text().rpartition(")")[2].split()
+        ticks = int(fields[19])  # starttime, the 22nd field of proc(5)
+        boot = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime "))
+        started_at = int(boot.split()[1]) * 1_000_000 + ticks * 1_000_000 // os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError, StopIteration):
+        return _ask_ps(pid)
+    return Parent(pid, started_at, words)
+
+
+def names_channel(words: tuple[str, ...]) -> bool:
+    """Whether a command line loads our server as a channel: ``server:NAME`` or ``plugin:NAME@…``."""
+    after_flag = False
+    for word in words:
+        if word.startswith("-"):
+            name, _, value = word.partition("=")
+            after_flag = name in CHANNEL_FLAGS
+            values = value
+        else:
+            values = word
+        if after_flag and any(_is_ours(item) for item in values.split(",")):
+            return True
+    return False
+
+
+def _is_ours(item: str) -> bool:
+    kind, _, name = item.partition(":")
+    return (kind == "server" and name == SERVER_NAME) or (kind == "plugin" and name.partition("@")[0] == SERVER_NAME)
+
+
+def _ask_ps(pid: int) -> Parent:
+    try:
+        done = subprocess.run(
+            ["ps", "-o", "lstart=,command=", "-p", str(pid)],
+            capture_output=True,
+            text=True,
+            timeout=PS_SECONDS,
+            check=True,
+            env={"LC_ALL": "C", "PATH": "/bin:/usr/bin"},
+        )
+        words = done.stdout.split()
+        started = time.mktime(time.strptime(" ".join(words[:5]), "%a %b %d %H:%M:%S %Y"))
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return Parent(pid, 0, ())
+    return Parent(pid, int(started) * 1_000_000, tuple(words[5:]))

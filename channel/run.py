@@ -1,0 +1,318 @@
+"""A channel from its start to its end: wires the edges to what decides.
+
+Every handler is guarded: Claude Code never starts a channel again that died.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from channel import VERSION, mcp
+from channel.config import find_home
+from channel.facts import read_branch
+from channel.injected import InjectedLog
+from channel.link import Link, Status
+from channel.log import build_logger, guarded
+from channel.outbox import Outbox
+from channel.process import Parent, read_parent
+from channel.ring import Ring
+from channel.session import Decline, Inject, Repeat, Session, Wait
+from channel.spool import Record
+from channel.stdio import Stdio, claim
+from channel.text import neutralise, neutralise_name
+from channel.uploader import leave_behind
+from wire.frames import EVENT_BYTES, LEVEL, Declined, Hello, Process, Push
+from wire.ids import build_id
+from wire.messages import build_meta
+
+TICK_SECONDS = 1.0
+"""Between looks at the parent, and at the spool in case a ring was missed."""
+
+LINK_SECONDS = 1.0
+"""A client that doesn't ask for the tools gets no link before this."""
+
+HOLD_SECONDS = 30.0
+"""How long a push waits for a client that isn't listening yet."""
+
+PUSHES = 16
+"""Pushes that wait; the hub sends one at a time."""
+
+FLUSH_SECONDS = 0.06
+"""On a signal, for what is still in the spool: 100 ms later comes the next, harder signal."""
+
+ORPHAN_FLUSH_SECONDS = 1.0
+"""The same when Claude is gone and nobody presses."""
+
+NO_HUB = {
+    Status.NOT_PAIRED: "This machine isn't paired with a Heliograph hub, so nobody would see this. Go on without.",
+    Status.UNREADABLE: "Heliograph's machine.json can't be used here (`heliograph doctor` says why). Go on without.",
+    Status.REFUSED: "The Heliograph hub doesn't accept this machine any more. Go on without.",
+}
+"""What Claude is told when there is nobody to send to."""
+
+Reason = Literal["stopped", "parent_gone"]
+
+
+class Channel:
+    """One a process. ``run`` returns when Claude Code ends it, or ends itself."""
+
+    def __init__(self, home: Path, parent_pid: int, environment: Mapping[str, str]) -> None:
+        self._home = home
+        self._parent_pid = parent_pid
+        self._parent = Parent(parent_pid, 0, ())
+        self._client_version: str | None = None
+        self._log = build_logger(home)
+        cwd = environment.get("CLAUDE_PROJECT_DIR") or str(Path.cwd())
+        self._session = Session(environment.get("CLAUDE_CODE_SESSION_ID"), cwd)
+        self._outbox = Outbox(home / "spool", parent_pid, self._log.warning)
+        self._injected = InjectedLog(home / "injected.log")
+        self._ring = Ring(home / "run", parent_pid, self._on_ring)
+        self._stdio = Stdio(self._on_line, lambda: self._end("parent_gone"))
+        self._pushes: asyncio.Queue[Push] = asyncio.Queue(PUSHES)
+        self._owed: deque[dict[str, Any]] = deque(maxlen=PUSHES)
+        self._facts: tuple[str | None, str | None, str] | None = None
+        self._branch: str | None = None
+        self._link_due = asyncio.Event()
+        self._ended: asyncio.Future[Reason] = asyncio.get_running_loop().create_future()
+        self._link = Link(
+            home,
+            self._outbox,
+            build_hello=self._build_hello,
+            on_push=self._on_push,
+            random=random.random,
+            log=self._log,
+        )
+
+    async def run(self, wire_in: int, wire_out: int) -> None:
+        """Serve Claude Code until it ends us; raises OSError or ValueError if there is no wire to it."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._end, "stopped")
+        await self._stdio.open(wire_in, wire_out)
+        loop.call_later(LINK_SECONDS, self._link_due.set)
+        link = asyncio.create_task(self._keep_link())
+        works = [asyncio.create_task(work) for work in (self._tick(), self._push_in_turn())]
+        reason = await self._ended
+        for work in works:
+            work.cancel()
+        await asyncio.wait(works)
+        self._ring.close()  # before all else: a socket of this name means a channel to whoever comes after us
+        if reason == "stopped" and self._link.status is Status.LINKED and os.getppid() == self._parent_pid:
+            with guarded(self._log, "nobody is left to send the session's end"):
+                leave_behind(self._home, self._parent_pid)
+        await self._link.finish(reason, FLUSH_SECONDS if reason == "stopped" else ORPHAN_FLUSH_SECONDS)
+        link.cancel()
+        self._outbox.see()  # what it shows matters to no session any more
+        self._outbox.tidy(own_bytes=0)
+        self._outbox.close()
+        self._log.info("ended: %s", reason)
+
+    def _end(self, reason: Reason) -> None:
+        if not self._ended.done():
+            self._ended.set_result(reason)
+
+    # -- Claude Code's side ---------------------------------------------------------------
+
+    def _on_line(self, line: bytes | None) -> None:
+        with guarded(self._log, "a message from Claude Code was not handled"):
+            if line is None:
+                self._stdio.write(mcp.build_too_long())
+                return
+            for effect in mcp.receive(line):
+                self._do(effect)
+
+    def _do(self, effect: mcp.Effect) -> None:
+        match effect:
+            case mcp.Send():
+                self._stdio.write(effect.data)
+            case mcp.Call():
+                text, is_error = self._call(effect.tool)
+                self._stdio.write(mcp.build_tool_answer(effect.request_id, text, is_error=is_error))
+            case mcp.Greeted():
+                self._client_version = effect.client_version
+            case mcp.Listed():
+                self._session.list_tools(_now())
+                self._link_due.set()
+
+    def _call(self, tool: mcp.Reply | mcp.Progress) -> tuple[str, bool]:
+        """The answer to a tool call, and whether it is an error; both for Claude to read."""
+        if self._link.status in NO_HUB:
+            return NO_HUB[self._link.status], True
+        self._follow()
+        if self._session.session_id is None:
+            return "Heliograph doesn't know yet which session this is. Try again after the next prompt.", True
+        if isinstance(tool, mcp.Reply):
+            body = {"hook_event_name": "ChannelReply", "text": tool.text, "message_id": tool.message_id}
+        else:
+            body = {"hook_event_name": "ChannelProgress", **msgspec.structs.asdict(tool)}
+        try:
+            self._put(body, sync=isinstance(tool, mcp.Reply))
+        except OSError as error:
+            self._log.warning("a tool call was not kept: %s", error)
+            return "This could not be saved on this machine (is the disk full?), so it was not sent.", True
+        if self._link.status is Status.LINKED:
+            return "Sent.", False
+        return "Saved; it is sent as soon as the hub can be reached.", False
+
+    # -- the hooks' side ------------------------------------------------------------------
+
+    def _on_ring(self) -> None:
+        self._follow()
+        self._link.wake()
+
+    def _follow(self) -> None:
+        """Take in what hooks have written since the last time."""
+        with guarded(self._log, "the spool could not be followed"):
+            moments = [self._session.see(body) for body in self._outbox.see()]
+            if any(moments) or self._facts is None:
+                self._look_around()
+
+    def _look_around(self) -> None:
+        """Report branch and folder if they have changed."""
+        self._branch = read_branch(self._session.cwd)
+        facts = (self._session.session_id, self._branch, self._session.cwd)
+        if facts == self._facts or not self._session.is_certain:
+            return
+        self._put({"hook_event_name": "ChannelFacts", "branch": self._branch, "cwd": self._session.cwd})
+        self._facts = facts
+
+    def _put(self, body: dict[str, Any], *, sync: bool = False) -> None:
+        """Write an event of ours, for the session we carry unless ``body`` names one; raises OSError."""
+        fields = {"session_id": self._session.session_id, **body}
+        data = msgspec.json.encode({key: value for key, value in fields.items() if value is not None})
+        if len(data) > EVENT_BYTES:
+            raise OSError(f"an event of {len(data)} bytes")
+        at = time.time_ns() // 1000
+        self._outbox.put(Record("c", build_id(at, os.urandom(8)), at, self._parent_pid, data), sync=sync)
+        self._link.wake()
+
+    async def _tick(self) -> None:
+        while True:
+            if os.getppid() != self._parent_pid:
+                self._end("parent_gone")
+            if not self._ring.is_open:
+                try:
+                    await self._ring.open()
+                except OSError as error:
+                    self._log.warning("hooks can't ring: %s", error)
+            self._on_ring()
+            self._outbox.tidy()
+            with contextlib.suppress(OSError):
+                while self._owed:
+                    self._put(self._owed[0])
+                    self._owed.popleft()
+            await asyncio.sleep(TICK_SECONDS)
+
+    # -- the hub's side -------------------------------------------------------------------
+
+    async def _keep_link(self) -> None:
+        await self._link_due.wait()
+        self._parent = read_parent(self._parent_pid)
+        while True:
+            with guarded(self._log, "the link failed"):
+                await self._link.run()
+            await asyncio.sleep(TICK_SECONDS)
+
+    def _build_hello(self) -> Hello:
+        self._follow()
+        return Hello(
+            level=LEVEL,
+            features=[],
+            version=VERSION,
+            process=Process(pid=self._parent_pid, started_at=self._parent.started_at),
+            session_id=self._session.session_id,
+            cwd=self._session.cwd,
+            push=self._parent.takes_pushes,
+            client_version=self._client_version,
+            branch=self._branch,
+        )
+
+    def _on_push(self, push: Push) -> None:
+        try:
+            self._pushes.put_nowait(push)
+        except asyncio.QueueFull:
+            self._log.warning("message %s was dropped: too many at once", push.message_id)
+
+    async def _push_in_turn(self) -> None:
+        while True:
+            push = await self._pushes.get()
+            with guarded(self._log, "a message was not injected"):
+                await self._push(push)
+
+    async def _push(self, push: Push) -> None:
+        deadline = _now() + HOLD_SECONDS
+        while True:
+            self._follow()
+            known = self._injected.has(push.message_id)
+            step = self._session.decide(push.session_id, _now(), known=known)
+            if not isinstance(step, Wait):
+                break
+            if _now() > deadline:
+                step = Decline("busy")
+                break
+            await asyncio.sleep(step.seconds)
+        if isinstance(step, Inject):
+            step = await self._inject(push)
+        if isinstance(step, Decline):
+            self._log.info("message %s declined: %s", push.message_id, step.reason)
+            await self._link.send(Declined(message_id=push.message_id, reason=step.reason))
+            return
+        report = {
+            "hook_event_name": "ChannelInjected",
+            "session_id": push.session_id,
+            "message_id": push.message_id,
+        }
+        try:
+            self._put(report)
+        except OSError:
+            self._owed.append(report)
+
+    async def _inject(self, push: Push) -> Repeat | Decline:
+        """Write the notification; its id is on disk before its first byte is on the wire."""
+        meta = build_meta(push.message_id, neutralise_name(push.author))
+        notification = mcp.build_notification(neutralise(push.text), meta)
+        if not self._stdio.can_write():
+            return Decline("busy")
+        try:
+            is_new = self._injected.add(push.message_id)
+        except OSError as error:
+            self._log.warning("message %s can't be noted as injected: %s", push.message_id, error)
+            return Decline("busy")
+        if is_new:
+            self._session.inject(_now())
+            self._stdio.write(notification)
+            await self._stdio.flush()  # as long as it takes: it is on its way, and must not be written again
+            self._log.info("message %s injected", push.message_id)
+        return Repeat()
+
+
+def main() -> None:
+    """Run as Claude Code's child; ends the process."""
+    os.umask(0o077)
+    wire_in, wire_out = claim()
+    try:
+        asyncio.run(_serve(wire_in, wire_out))
+    except (OSError, ValueError) as error:
+        print(f"heliograph channel: {error}", file=sys.stderr)  # noqa: T201 - Claude Code's MCP log
+        sys.exit(1)
+
+
+async def _serve(wire_in: int, wire_out: int) -> None:
+    await Channel(find_home(os.environ), os.getppid(), os.environ).run(wire_in, wire_out)
+    os._exit(0)  # asyncio's and the interpreter's own shutdown would outlast Claude Code's patience
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

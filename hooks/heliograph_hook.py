@@ -1,0 +1,171 @@
+"""One hook for every event of Claude Code: put it into the spool, ring the channel, be gone.
+
+Reads the event from stdin, writes one spool line with one O_APPEND write, tells the channel of this
+Claude Code process (the parent) that there is something to fetch, and ends the process. It knows
+neither the hub nor any key, and understands nothing of the event; a body too large for the hub is
+the one thing it looks into. It never fails Claude: whatever happens, exit 0 and an empty stdout.
+
+Standard library only, and on the common path only modules that are compiled into the interpreter,
+or next to it: each import is paid at every tool call.
+"""
+
+import posix
+import time
+
+EVENT_BYTES = 256 * 1024  # wire.frames.EVENT_BYTES; a test holds them equal
+STDIN_BYTES = 32 * 1024 * 1024  # more than this isn't kept: parsing it would outlast Claude's patience
+SPOOL_BYTES = 64 * 1024 * 1024  # of one process, when nobody drains it: the disk is not ours to fill
+LOG_BYTES = 256 * 1024  # of hook.log before it is moved aside to hook.log.1
+CHUNK_BYTES = 64 * 1024  # a pipe's capacity
+KEPT = ("hook_event_name", "session_id", "transcript_path", "cwd", "tool_name", "tool_use_id", "prompt_id")
+FLAGS = posix.O_WRONLY | posix.O_APPEND | posix.O_CREAT | posix.O_CLOEXEC
+
+
+def main(home: str) -> None:
+    """Handle the event on stdin; ``home`` is HELIOGRAPH_HOME unless the environment says otherwise."""
+    folder = home.encode("utf-8", "surrogateescape")
+    try:
+        posix.umask(0o077)  # what we create is 0700 and 0600 whatever Claude's own umask is
+        named = posix.environ.get(b"HELIOGRAPH_HOME", b"")
+        if named[:1] == b"/":
+            folder = named
+        handle(folder)
+    except BaseException as error:
+        log(folder, error)
+    posix._exit(0)  # noqa: SLF001 - the interpreter's own shutdown costs a tenth of the whole run
+
+
+def handle(home: bytes) -> None:
+    """From stdin to spool and ring; raises whatever goes wrong."""
+    body = read_stdin()
+    at = time.time_ns() // 1000
+    if body[:1] != b"{" or body[-1:] != b"}":
+        raise ValueError(f"not a JSON object on stdin ({len(body)} bytes)")
+    if len(body) > EVENT_BYTES:
+        body = cut(body)
+    pid = posix.getppid()
+    event_id = build_id(at, posix.urandom(8))
+    line = b"\nh %s %d %d %d %s\n" % (event_id, at, pid, len(body), body)
+    try:
+        write_spool(b"%s/spool/%d.log" % (home, pid), line)
+    except FileNotFoundError:
+        make_folder(home)
+        make_folder(home + b"/spool")
+        write_spool(b"%s/spool/%d.log" % (home, pid), line)
+    ring(home, pid, event_id)
+
+
+def read_stdin() -> bytes:
+    """All of stdin, on one line. A newline in JSON stands only between tokens, so a space does as well."""
+    chunks = []
+    size = 0
+    while chunk := posix.read(0, CHUNK_BYTES):
+        size += len(chunk)
+        if size <= STDIN_BYTES:
+            chunks.append(chunk)
+    if size > STDIN_BYTES:
+        raise ValueError(f"an event of {size} bytes is not kept")
+    return b"".join(chunks).strip().replace(b"\n", b" ").replace(b"\r", b" ")
+
+
+def build_id(at: int, random: bytes) -> bytes:
+    """wire.ids.build_id, as bytes: a UUIDv7 with the microseconds in ``rand_a``."""
+    millis, micros = divmod(at, 1000)
+    low = int.from_bytes(random, "big") & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
+    digits = b"%012x%04x%016x" % (millis & 0xFFFF_FFFF_FFFF, 0x7000 | (micros << 12) // 1000, low)
+    return b"-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+
+def write_spool(path: bytes, line: bytes) -> None:
+    """Append ``line``; again if the drainer renamed the file meanwhile (the same id twice is harmless)."""
+    for _ in range(3):
+        fd = posix.open(path, FLAGS, 0o600)
+        opened = posix.fstat(fd)
+        if opened.st_size > SPOOL_BYTES:
+            raise OSError("the spool of this process is full, the event is not kept")
+        written = posix.write(fd, line)
+        if written != len(line):
+            raise OSError(f"wrote {written} of {len(line)} bytes to the spool")
+        try:
+            if posix.stat(path).st_ino == opened.st_ino:
+                return
+        except FileNotFoundError:
+            pass
+        posix.close(fd)
+    raise OSError("the spool file was replaced three times")
+
+
+def ring(home: bytes, pid: int, event_id: bytes) -> None:
+    """Tell the channel; without one there is nothing to tell. Never waits: its queue may be full."""
+    import _socket  # noqa: PLC0415 - after the event is safe
+
+    try:
+        posix.chdir(home + b"/run")  # the address of a unix socket has room for about 100 bytes
+        bell = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        bell.setblocking(False)
+        bell.connect(b"%d.sock" % pid)
+        bell.send(event_id + b"\n")
+    except FileNotFoundError:
+        pass
+
+
+def cut(body: bytes) -> bytes:
+    """A large event made to fit: its longest texts are shortened until it does."""
+    import json  # noqa: PLC0415 - costs as much as all the rest, and is rarely needed
+
+    event: dict[str, object] = json.loads(body)
+    for limit in (65536, 16384, 4096, 1024, 256, 64):
+        smaller = {key: value if key in KEPT else shorten(value, limit) for key, value in event.items()}
+        body = dump(smaller)
+        if len(body) <= EVENT_BYTES:
+            return body
+    body = dump({key: shorten(event[key], 4096) for key in KEPT if key in event})
+    if len(body) > EVENT_BYTES:
+        raise ValueError("an event that can't be cut is not kept")
+    return body
+
+
+def dump(event: dict[str, object]) -> bytes:
+    import json  # noqa: PLC0415 - see cut
+
+    event["heliograph_cut"] = True
+    text: str = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "replace")
+
+
+def shorten(value: object, limit: int) -> object:
+    """``value`` with every text in it cut to about ``limit`` characters, out of its middle."""
+    if isinstance(value, str) and len(value) > limit:
+        head = limit * 3 // 4
+        left_out = len(value) - limit
+        return f"{value[:head]}\n… {left_out} characters cut by Heliograph …\n{value[head + left_out :]}"
+    if isinstance(value, dict):
+        return {shorten(key, 256): shorten(item, limit) for key, item in value.items()}
+    if isinstance(value, list):
+        return [shorten(item, limit) for item in value]
+    return value
+
+
+def make_folder(path: bytes) -> None:
+    try:
+        posix.mkdir(path, 0o700)
+    except FileExistsError:
+        pass
+
+
+def log(home: bytes, error: BaseException) -> None:
+    """One line in our own log. Says what went wrong, never what the event was."""
+    try:
+        make_folder(home)
+        make_folder(home + b"/log")
+        path = home + b"/log/hook.log"
+        fd = posix.open(path, FLAGS, 0o600)
+        if posix.fstat(fd).st_size > LOG_BYTES:
+            posix.rename(path, path + b".1")
+            fd = posix.open(path, FLAGS, 0o600)
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        text = f"{type(error).__name__}: {error}"[:300].replace("\n", " ")
+        line = f"{now} pid {posix.getppid()}: {text}\n"
+        posix.write(fd, line.encode("utf-8", "replace"))
+    except BaseException:
+        pass
