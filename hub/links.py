@@ -65,6 +65,7 @@ class Links:
         self._stop_grace = stop_grace
         self._restart_grace = restart_grace
         self._links: dict[Key, Link] = {}
+        self._away: dict[Key, object] = {}
         self._waiting: dict[str, dict[str, Message]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -73,12 +74,13 @@ class Links:
         for message in waiting:
             self._note_message(message)
         for machine_id, pid, session_id in left_over:
-            self._later(self._give_up((machine_id, pid), session_id, "lost", self._restart_grace))
+            self._wait_for((machine_id, pid), session_id, "lost", self._restart_grace)
 
     async def add(self, link: Link) -> None:
         """A channel said hello; a second one for the same process replaces the first."""
         before = self._links.get(link.key)
         self._links[link.key] = link
+        self._away.pop(link.key, None)
         if before is not None:
             await before.close("replaced", "Another channel of this process connected.")
         hello = link.hello
@@ -101,9 +103,9 @@ class Links:
         if reason == "parent_gone":
             await self._link_down(link.key, session_id, reason)
         elif reason == "stopped":
-            self._later(self._give_up(link.key, session_id, reason, self._stop_grace))
+            self._wait_for(link.key, session_id, reason, self._stop_grace)
         else:
-            self._later(self._give_up(link.key, session_id, "lost", self._grace))
+            self._wait_for(link.key, session_id, "lost", self._grace)
 
     async def stop(self) -> None:
         """Close every link; their sessions stay as they are, for the next start to find them."""
@@ -151,9 +153,15 @@ class Links:
         if not of_session:
             del self._waiting[message.session_id]
 
-    async def _give_up(self, key: Key, session_id: str, reason: str, grace: float) -> None:
+    def _wait_for(self, key: Key, session_id: str, reason: str, grace: float) -> None:
+        """Give a channel time to come back; each absence counts from its own beginning."""
+        self._away[key] = absence = object()
+        self._later(self._give_up(absence, key, session_id, reason, grace))
+
+    async def _give_up(self, absence: object, key: Key, session_id: str, reason: str, grace: float) -> None:
         await asyncio.sleep(grace)
-        if key not in self._links:
+        if self._away.get(key) is absence:
+            del self._away[key]
             await self._link_down(key, session_id, reason)
 
     async def _link_down(self, key: Key, session_id: str, reason: str) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import structlog
 from aiohttp import web
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 
 from hub.actions.identity import do_create_code, do_create_sign_in, do_ensure_owner
 from hub.app import build_admin_app, build_app
@@ -74,7 +74,7 @@ def _database_path(home: Path, database: str | None) -> Path:
         path = sqlite_path(make_url(database)) if database else home / "hub" / "heliograph.db"
     except Exception as error:
         raise CannotStart(f"--database: {error}") from error
-    return path.absolute()
+    return path.resolve()  # the lock's name follows from it: one file, one name
 
 
 async def _run(home: Path, host: str, port: int, database: str | None, public_url: str | None) -> None:
@@ -95,7 +95,7 @@ async def _run(home: Path, host: str, port: int, database: str | None, public_ur
         home=home,
         host=host,
         port=port,
-        database=f"sqlite:///{path}",
+        database=URL.create("sqlite", database=str(path)).render_as_string(),
         public_url=(public_url or f"http://{_in_url(host)}:{port}").rstrip("/"),
     )
     db = await open_database(settings.database, lock)
@@ -154,9 +154,10 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 async def _serve_admin(runner: web.AppRunner, path: Path) -> None:
-    """The umask makes the socket 0600; a longer path than the kernel takes is refused with a reason."""
+    """The umask keeps others out from the start; a longer path than the kernel takes is refused with a reason."""
     try:
         await web.UnixSite(runner, path).start()
+        path.chmod(0o600)  # noqa: ASYNC240  nobody is served yet
     except OSError as error:
         raise CannotStart(
             f"can't open the admin socket {path}: {error.strerror or error}. Use a shorter HELIOGRAPH_HOME."

@@ -19,6 +19,7 @@ from hub.access.secrets import (
     normalise_code,
 )
 from hub.clock import new_id, now
+from hub.core.model import Machine
 from hub.db import schema
 from hub.db.engine import Database, Transaction
 from hub.errors import BadCode, Unprocessable
@@ -40,10 +41,9 @@ class SignedIn(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Paired(msgspec.Struct, frozen=True, kw_only=True):
-    """A machine's name and its key, shown this once."""
+    """A new machine and its key, shown this once."""
 
-    machine_id: str
-    machine_name: str
+    machine: Machine
     key: str
 
 
@@ -168,11 +168,12 @@ async def do_join(db: Database, code: str, name: str, user: str, os: str, addres
         if (await tx.conn.execute(spent)).rowcount != 1:
             raise BadCode("This pairing code was used already, or has expired.")
         machine_id = new_id()
-        row = {"machine_id": machine_id, "name": name, "user": user, "os": os, "created_at": now()}
+        machine = Machine(machine_id=machine_id, name=name, user=user, os=os)
+        row = {**msgspec.to_builtins(machine), "created_at": now()}
         await tx.conn.execute(schema.machines.insert(), [row])
         key = await _add_token(tx, "machine", name, machine_id=machine_id)
         await note_audit(tx.conn, pairing_id, "join", machine_id, address)
-        return Paired(machine_id=machine_id, machine_name=name, key=key)
+        return Paired(machine=machine, key=key)
 
     return await db.write(work)
 

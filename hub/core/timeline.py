@@ -147,7 +147,7 @@ def close_tool(world: World, session: Session, event: Stored) -> None:
         state=state,
         response=body.tool_response,
         error=_words(body.error),
-        duration_ms=body.duration_ms,
+        duration_ms=round(body.duration_ms) if body.duration_ms is not None else None,
     )
 
 
@@ -237,7 +237,7 @@ def _first_running(world: World, session: Session) -> Entry | None:
 
 def _entitle(session: Session, text: str) -> None:
     if not session.title:
-        session.title = _shorten(text.strip().split("\n", 1)[0], TITLE_CHARS)
+        session.title = _shorten(text.strip().split("\n", 1)[0].replace("`", ""), TITLE_CHARS)
 
 
 def _tool_line(tool_input: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ import fcntl
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -64,10 +65,13 @@ class Changes:
     messages: dict[str, Message] = field(default_factory=dict)
 
     def add(self, other: Changes) -> None:
-        """Take in what another request of the same transaction changed."""
-        self.sessions.update(other.sessions)
-        self.entries.update(other.entries)
-        self.messages.update(other.messages)
+        """Take in what another request of the same transaction changed, as it is now: the next may yet fail.
+
+        Folding replaces what records hold and never changes it in place, so a shallow copy is enough.
+        """
+        self.sessions.update({key: copy(session) for key, session in other.sessions.items()})
+        self.entries.update({key: copy(entry) for key, entry in other.entries.items()})
+        self.messages.update({key: copy(message) for key, message in other.messages.items()})
 
 
 @dataclass

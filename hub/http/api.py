@@ -16,7 +16,6 @@ from hub.actions.events import do_ingest
 from hub.actions.identity import do_join
 from hub.actions.messages import do_cancel_message, do_send_message
 from hub.api_json import entry_json, message_json, session_json
-from hub.core.model import Machine
 from hub.db import queries
 from hub.errors import BadCode, BadRequest, Forbidden, Frozen, Unprocessable
 from hub.http.answers import answer_json
@@ -70,10 +69,10 @@ async def join(request: web.Request) -> web.Response:
     except BadCode:
         limiter.note(address, time.monotonic())
         raise
-    request.app[LIVE].add_machine(
-        Machine(machine_id=paired.machine_id, name=paired.machine_name, user=body.user, os=body.os)
+    request.app[LIVE].add_machine(paired.machine)
+    return answer_json(
+        {"machine_id": paired.machine.machine_id, "machine_name": paired.machine.name, "key": paired.key}
     )
-    return answer_json(paired)
 
 
 async def list_sessions(request: web.Request) -> web.Response:

@@ -1,0 +1,88 @@
+"""Whatever arrives in whatever order: folding never fails and the books stay consistent."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import msgspec
+from hypothesis import given, settings
+
+from hub.api_json import entry_json, session_json
+from hub.core.body import Stored
+from hub.core.fold import fold
+from hub.core.model import Message, SessionState
+from hub.core.receipts import is_open
+from hub.core.world import World
+from tests.hub.claude import NOW
+from tests.hub.core.books import MACHINE, Books, as_stored
+from tests.hub.stories import HubEvent, Step, stories, tell
+from wire.ids import build_id
+
+
+def as_events(steps: list[Step]) -> list[Stored]:
+    """The steps as the hub stores them."""
+    events, at = [], NOW
+    for number, step in enumerate(steps):
+        if isinstance(step, HubEvent):
+            event_id = build_id(at, (2**63 + number).to_bytes(8, "big"))
+            events.append(
+                Stored(event_id=event_id, at=at, source="hub", machine_id=MACHINE, pid=step.pid, body=step.body)
+            )
+        else:
+            events.append(as_stored(step))
+            at = step.at
+    return events
+
+
+@settings(max_examples=150, deadline=None)
+@given(stories)
+def test_any_sequence_keeps_the_books_consistent(story: list[tuple[int, str, int]]) -> None:
+    world = Books().world
+    places: dict[tuple[str, str], tuple[int, str]] = {}
+    states: dict[str, list[str]] = {}
+    for event in as_events(tell(story)):
+        fold(world, event)
+        check_entries(world, places)
+        check_sessions(world)
+        for message in world.messages.values():
+            steps = states.setdefault(message.message_id, [])
+            if not steps or steps[-1] != message.state:
+                steps.append(message.state)
+    for message_id, steps in states.items():
+        assert len(steps) == len(set(steps)), "a message never comes back to a state"
+        receipts = [receipt.state for receipt in world.receipts if receipt.message_id == message_id]
+        assert [state for state in receipts if state in steps] == steps
+        assert len(receipts) == len(set(receipts))
+
+
+def check_entries(world: World, places: dict[tuple[str, str], tuple[int, str]]) -> None:
+    """No entry moves, and no two share a place."""
+    for key, entry in world.entries.items():
+        assert key == (entry.session_id, entry.key)
+        assert places.setdefault(key, (entry.position, entry.entry_id)) == (entry.position, entry.entry_id)
+        msgspec.json.encode(entry_json(entry))
+    assert len({entry.entry_id for entry in world.entries.values()}) == len(world.entries)
+
+
+def check_sessions(world: World) -> None:
+    """What a session says of its tools, messages and process is so."""
+    for session_id, session in world.sessions.items():
+        assert session.session_id == session_id
+        mine = [entry for entry in world.entries.values() if entry.session_id == session_id]
+        running = [e.data["tool_use_id"] for e in mine if e.data.get("state") in ("running", "waiting")]
+        assert sorted(session.open_tools) == sorted(running)
+        messages = [m for m in world.messages.values() if m.session_id == session_id]
+        assert sorted(session.open_messages) == sorted(m.message_id for m in messages if is_open(m.state))
+        for message in messages:
+            check_message(world, message)
+        assert session.state in get_args(SessionState)
+        if session.linked:
+            assert world.processes[MACHINE, session.pid].linked
+        msgspec.json.encode(session_json(session, world.machines[MACHINE]))
+
+
+def check_message(world: World, message: Message) -> None:
+    """The chat says of it what is known."""
+    entry = world.entries[message.session_id, f"message:{message.message_id}"]
+    assert entry.data["state"] == message.state
+    assert message.state in entry.data["receipts"]
