@@ -81,13 +81,14 @@ async def build_app(settings: Settings, db: Database) -> web.Application:
 def build_admin_app(public: web.Application) -> web.Application:
     """The application behind the admin socket."""
     app = web.Application(middlewares=[errors], client_max_size=api.SMALL_BODY_BYTES)
-    for key in (SETTINGS, DB, PAGES):
+    for key in (SETTINGS, DB, PAGES, LIVE, LINKS, PRINCIPALS):
         app[key] = public[key]  # type: ignore[misc]
     app.router.add_routes(
         [
             web.post("/pair", admin.create_code),
             web.post("/tokens", admin.create_token),
             web.post("/sign-in", admin.create_sign_in),
+            web.post("/revoke", admin.revoke),
         ]
     )
     return app

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+COMMAND = "heliograph"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +46,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def _loopback(self) -> frozenset[str]:
         return frozenset(f"{name}:{self.port}" for name in ("127.0.0.1", "localhost", "[::1]"))
+
+
+def normalise_url(url: str) -> str:
+    """``--public-url`` as browsers write it in Host and Origin; raises ValueError with the reason."""
+    parts = urlsplit(url)
+    if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
+        raise ValueError(f"--public-url {url!r} isn't an http:// or https:// address")
+    if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username is not None:
+        raise ValueError(f"--public-url {url!r} has more than a host and a port: the hub is at the top of it")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    port = "" if parts.port in (None, DEFAULT_PORTS[parts.scheme]) else f":{parts.port}"
+    return f"{parts.scheme}://{host}{port}"
+
+
+def find_command() -> str:
+    """How people on this host start our command line."""
+    return COMMAND if shutil.which(COMMAND) else str(Path(sys.executable).parent / COMMAND)
 
 
 def _origin(url: str) -> str:

@@ -52,6 +52,13 @@ class NotFound(HubError):
     code = "not_found"
 
 
+class TooSlow(HubError):
+    """The body didn't arrive in time."""
+
+    status = 408
+    code = "too_slow"
+
+
 class Conflict(HubError):
     """The thing has moved on."""
 

@@ -107,6 +107,11 @@ class Links:
         else:
             self._wait_for(link.key, session_id, "lost", self._grace)
 
+    async def close_token(self, token_id: str) -> None:
+        """This machine's key was revoked: its channels stop trying."""
+        for link in [link for link in self._links.values() if link.token_id == token_id]:
+            await link.close("revoked", "This machine's key was revoked on the hub's host.")
+
     async def stop(self) -> None:
         """Close every link; their sessions stay as they are, for the next start to find them."""
         links = list(self._links.values())

@@ -99,8 +99,8 @@ class Live:
                 mine = list(changes.entries.values())
                 if watcher.view == "session":
                     mine = [entry for entry in mine if entry.session_id == watcher.session_id]
-                elif watcher.format == "html":
-                    mine = []
+                else:
+                    mine = []  # an overview shows sessions, whose previews change with their entries
                 sessions = list(changes.sessions.values())
                 frames[key] = self.build_frame(watcher, changes.change_id, sessions, mine)
             frame = frames[key]

@@ -6,7 +6,6 @@ import asyncio
 import fcntl
 import getpass
 import os
-import shutil
 import signal
 import socket
 import sys
@@ -18,7 +17,7 @@ from sqlalchemy import URL, make_url
 
 from hub.actions.identity import do_create_code, do_create_sign_in, do_ensure_owner
 from hub.app import build_admin_app, build_app
-from hub.config import Settings
+from hub.config import Settings, find_command, normalise_url
 from hub.db import migrate as schema
 from hub.db.engine import DatabaseInUse, lock_database, open_database, sqlite_path
 from hub.http.admin import build_sign_in_url
@@ -28,7 +27,7 @@ from hub.logs import set_up_logs
 SHUTDOWN_SECONDS = 3.0
 """What requests under way get to finish; with the sockets' closing it stays well under 10 s."""
 
-KEEP_ALIVE_SECONDS = 30.0
+KEEP_ALIVE_SECONDS = 15.0
 
 BACKLOG = 1024
 
@@ -45,7 +44,7 @@ def run(home: Path, host: str, port: int, database: str | None, public_url: str 
     set_up_logs()
     try:
         asyncio.run(_run(home, host, port, database, public_url))
-    except (CannotStart, DatabaseInUse, schema.SchemaMismatch) as error:
+    except (CannotStart, DatabaseInUse, schema.SchemaMismatch, OSError) as error:
         print(f"heliograph: {error}", file=sys.stderr)  # noqa: T201  the answer to a command
         return 1
     return 0
@@ -86,6 +85,8 @@ async def _run(home: Path, host: str, port: int, database: str | None, public_ur
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise CannotStart(f"can't make {error.filename}: {error.strerror}") from error
+    if path.is_dir():
+        raise CannotStart(f"{path} is a folder; --database must name a file.")
     home_lock = _lock_home(state / "lock")
     lock = lock_database(path)
     schema.prepare(path)
@@ -96,7 +97,7 @@ async def _run(home: Path, host: str, port: int, database: str | None, public_ur
         host=host,
         port=port,
         database=URL.create("sqlite", database=str(path)).render_as_string(),
-        public_url=(public_url or f"http://{_in_url(host)}:{port}").rstrip("/"),
+        public_url=_read_public_url(public_url or f"http://{_in_url(host)}:{port}"),
     )
     db = await open_database(settings.database, lock)
     app = await build_app(settings, db)
@@ -108,7 +109,6 @@ async def _run(home: Path, host: str, port: int, database: str | None, public_ur
     await admin.setup()
     site = web.SockSite(runner, listener, backlog=BACKLOG)
     await site.start()
-    admin_socket.unlink(missing_ok=True)
     await _serve_admin(admin, admin_socket)
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -147,21 +147,30 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        raise CannotStart(
-            f"can't listen on {host}:{port}: {os.strerror(error.errno or 0)}. Choose another --port."
-        ) from error
+    except (OSError, OverflowError) as error:
+        reason = "no such address or port"
+        if isinstance(error, OSError) and not isinstance(error, socket.gaierror):
+            reason = os.strerror(error.errno or 0)
+        raise CannotStart(f"can't listen on {host}:{port}: {reason}. Choose another --host or --port.") from error
 
 
 async def _serve_admin(runner: web.AppRunner, path: Path) -> None:
     """The umask keeps others out from the start; a longer path than the kernel takes is refused with a reason."""
     try:
+        path.unlink(missing_ok=True)  # noqa: ASYNC240
         await web.UnixSite(runner, path).start()
         path.chmod(0o600)  # noqa: ASYNC240  nobody is served yet
     except OSError as error:
         raise CannotStart(
-            f"can't open the admin socket {path}: {error.strerror or error}. Use a shorter HELIOGRAPH_HOME."
+            f"can't open the admin socket {path}: {error.strerror or error}. Use another (or shorter) HELIOGRAPH_HOME."
         ) from error
+
+
+def _read_public_url(url: str) -> str:
+    try:
+        return normalise_url(url)
+    except ValueError as error:
+        raise CannotStart(str(error)) from None
 
 
 def _in_url(host: str) -> str:
@@ -172,7 +181,7 @@ def _in_url(host: str) -> str:
 
 def _greet(settings: Settings, sign_in_url: str, code: str) -> None:
     """What a person needs on the first start, on stdout; logs go to stderr."""
-    command = "heliograph" if shutil.which("heliograph") else str(Path(sys.executable).parent / "heliograph")
+    command = find_command()
     lines = [
         "",
         f"Sign in: {sign_in_url}",

@@ -48,6 +48,12 @@ class WrongSecrets:
         while len(self._counts) > ADDRESSES:
             self._counts.popitem(last=False)
 
+    def forgive(self, address: str) -> None:
+        """What was noted beforehand turned out to be no wrong secret."""
+        count = self._counts.get(_group(address))
+        if count is not None:
+            count.wrong -= 1
+
 
 def _group(address: str) -> str:
     try:

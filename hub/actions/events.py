@@ -25,7 +25,7 @@ class Draft(msgspec.Struct, frozen=True):
     raw: bytes
 
 
-def read_event(machine_id: str, event: Event) -> Draft | Rejected:
+def read_event(machine_id: str, event: Event, *, orphan: bool = False) -> Draft | Rejected:
     """Read one event of a machine."""
     raw = bytes(event.body)
     if len(raw) > EVENT_BYTES:
@@ -37,14 +37,25 @@ def read_event(machine_id: str, event: Event) -> Draft | Rejected:
     except MalformedBody:
         return Rejected(event_id=event.event_id, code="malformed")
     stored = Stored(
-        event_id=event.event_id, at=event.at, source=event.source, machine_id=machine_id, pid=event.pid, body=body
+        event_id=event.event_id,
+        at=event.at,
+        source=event.source,
+        machine_id=machine_id,
+        pid=event.pid,
+        body=body,
+        orphan=orphan,
     )
     return Draft(stored, raw)
 
 
-async def do_ingest(db: Database, machine_id: str, events: list[Event]) -> list[Rejected]:
-    """Store a machine's events and fold them; returns those refused for good. Committed on return."""
-    read = [read_event(machine_id, event) for event in events]
+async def do_ingest(
+    db: Database, machine_id: str, events: list[Event], *, link_pid: int | None = None
+) -> list[Rejected]:
+    """Store a machine's events and fold them; returns those refused for good. Committed on return.
+
+    ``link_pid``: the process whose channel sent them; it sends those of others only when these are gone.
+    """
+    read = [read_event(machine_id, event, orphan=link_pid not in (None, event.pid)) for event in events]
     rejected = [item for item in read if isinstance(item, Rejected)]
     drafts = {item.stored.event_id: item for item in read if isinstance(item, Draft)}
     if drafts:
@@ -101,5 +112,6 @@ def _row(draft: Draft, received_at: int) -> dict[str, object]:
         "pid": event.pid,
         "at": event.at,
         "received_at": received_at,
+        "orphan": event.orphan,
         "body": draft.raw,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import msgspec
-from sqlalchemy import select, update
+from sqlalchemy import func, or_, select, update
 
 from hub.access.audit import note_audit
 from hub.access.rights import ROLES, Person
@@ -22,7 +22,7 @@ from hub.clock import new_id, now
 from hub.core.model import Machine
 from hub.db import schema
 from hub.db.engine import Database, Transaction
-from hub.errors import BadCode, Unprocessable
+from hub.errors import BadCode, Conflict, NotFound, Unprocessable
 
 SECOND = 1_000_000
 SIGN_IN_LIFE = 15 * 60 * SECOND
@@ -45,6 +45,15 @@ class Paired(msgspec.Struct, frozen=True, kw_only=True):
 
     machine: Machine
     key: str
+
+
+class Revoked(msgspec.Struct, frozen=True, kw_only=True):
+    """A key or token that no longer counts."""
+
+    kind: str
+    name: str
+    id: str
+    token_id: str
 
 
 class Code(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,6 +183,28 @@ async def do_join(db: Database, code: str, name: str, user: str, os: str, addres
         key = await _add_token(tx, "machine", name, machine_id=machine_id)
         await note_audit(tx.conn, pairing_id, "join", machine_id, address)
         return Paired(machine=machine, key=key)
+
+    return await db.write(work)
+
+
+async def do_revoke(db: Database, name: str) -> list[Revoked]:
+    """End a machine's key or a token, by its name or id; raises NotFound, or Conflict when the name means several."""
+
+    async def work(tx: Transaction) -> list[Revoked]:
+        table = schema.tokens
+        owner = func.coalesce(table.c.machine_id, table.c.user_id)
+        live = table.c.kind.in_(["machine", "person"]), table.c.revoked_at.is_(None)
+        query = select(table.c.token_id, table.c.kind, table.c.name, owner.label("id"))
+        rows = (await tx.conn.execute(query.where(*live, or_(table.c.name == name, owner == name)))).all()
+        ids = sorted({row.id for row in rows})
+        if not ids:
+            raise NotFound(f"Nothing that could be revoked is called {name!r}.")
+        if len(ids) > 1:
+            raise Conflict(f"{name!r} names several: {', '.join(ids)}. Use one of these ids.")
+        tokens = [row.token_id for row in rows]
+        await tx.conn.execute(update(table).where(table.c.token_id.in_(tokens)).values(revoked_at=now()))
+        await note_audit(tx.conn, "hub host", "revoke", ids[0], "local")
+        return [Revoked(kind=row.kind, name=row.name, id=row.id, token_id=row.token_id) for row in rows]
 
     return await db.write(work)
 

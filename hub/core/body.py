@@ -28,6 +28,7 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
     prompt: str = ""
     message_id: str | None = None
     delta: str = ""
+    index: int | None = None
     final: bool = False
     tool_name: str = ""
     tool_use_id: str = ""
@@ -45,6 +46,7 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
     phase: str | None = None
     status: str | None = None
     branch: str | None = None
+    dropped: int = 0
 
     started_at: int = 0
     push: bool = False
@@ -84,7 +86,10 @@ def parse_body(raw: bytes | msgspec.Raw) -> Body:
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
-    """An event on its way into the books: who sent it is certain, what it says is the sender's word."""
+    """An event on its way into the books: who sent it is certain, what it says is the sender's word.
+
+    ``orphan``: its process was gone when it was sent, by another's channel.
+    """
 
     event_id: str
     at: int
@@ -92,3 +97,4 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
     machine_id: str
     pid: int
     body: Body
+    orphan: bool = False

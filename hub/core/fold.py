@@ -54,13 +54,25 @@ def _session_of(world: World, event: Stored) -> Session:
 def _note_hook(world: World, session: Session, event: Stored) -> None:
     body = event.body
     process = world.process(event.machine_id, event.pid)
-    if process.session_id is None or (body.hook_event_name in _MOVES and process.session_id != session.session_id):
+    process.gone = process.gone and body.hook_event_name != "SessionStart"
+    late = event.orphan and session.linked and session.pid != event.pid  # it goes on in another process already
+    moves = process.session_id is None or body.hook_event_name in _MOVES
+    if moves and process.session_id != session.session_id and not late:
         _move(world, process, session, event)
     session.cwd = body.cwd or session.cwd
     session.permission_mode = body.permission_mode or session.permission_mode
     session.last_activity_at = max(session.last_activity_at, event.at)
-    if session.offline_since is not None and event.at > session.offline_since:
+    if not (event.orphan or process.gone):
         session.offline_since = None
+    elif session.pid == event.pid:
+        _leave(session, event)
+
+
+def _leave(session: Session, event: Stored) -> None:
+    """Its process is gone, or out of reach."""
+    session.linked = False
+    if session.offline_since is None:
+        session.offline_since = event.at
 
 
 def _move(world: World, process: Process, session: Session, event: Stored) -> None:
@@ -68,13 +80,8 @@ def _move(world: World, process: Process, session: Session, event: Stored) -> No
     before = _carried(world, process)
     if before is not None:
         before.linked = False
-        before.next_session_id = session.session_id
         if event.body.hook_event_name == "SessionStart" and event.body.source in ("clear", "fork"):
-            session.previous_session_id = before.session_id
-            session.relation = "clear" if event.body.source == "clear" else "fork"
-            session.model = session.model or before.model
-            session.branch = session.branch or before.branch
-            timeline.add_succession(world, before, session, event)
+            _succeed(world, before, session, event)
         _lose_messages(world, before, event)
         before.ended = True
     if session.pid != process.pid:
@@ -83,6 +90,19 @@ def _move(world: World, process: Process, session: Session, event: Stored) -> No
     session.pid = process.pid
     session.linked = process.linked
     session.push = process.push
+
+
+def _succeed(world: World, before: Session, session: Session, event: Stored) -> None:
+    """``session`` came out of ``before``. What waited for a cleared one was written for a talk that is gone."""
+    session.previous_session_id = before.session_id
+    session.relation = before.next_relation = "clear" if event.body.source == "clear" else "fork"
+    before.next_session_id = session.session_id
+    session.model = session.model or before.model
+    session.branch = session.branch or before.branch
+    timeline.add_succession(world, before, session, event)
+    if session.relation == "clear":
+        for message in _open_messages(world, before, "queued"):
+            _record(world, before, message, "expired", event)
 
 
 def _carried(world: World, process: Process) -> Session | None:
@@ -97,12 +117,12 @@ def _link_up(world: World, event: Stored) -> None:
     if process.started_at and event.body.started_at and process.started_at != event.body.started_at:
         before = _carried(world, process)  # the pid is used again: that process is gone
         if before is not None:
-            before.linked = False
-            before.offline_since = event.at
+            _leave(before, event)
             _lose_messages(world, before, event)
         process.session_id = None
     process.started_at = event.body.started_at or process.started_at
     process.linked = True
+    process.gone = False
     process.push = event.body.push
     known = world.sessions.get(process.session_id or event.body.session_id)
     if known is None or known.machine_id != event.machine_id:
@@ -124,6 +144,7 @@ def _link_up(world: World, event: Stored) -> None:
 def _link_down(world: World, event: Stored) -> None:
     process = world.process(event.machine_id, event.pid)
     process.linked = False
+    process.gone = event.body.reason == "parent_gone"
     session = _carried(world, process)
     gone = event.body.reason in ("stopped", "parent_gone")
     if gone:
@@ -146,6 +167,7 @@ def _session_start(world: World, session: Session, event: Stored) -> None:
     session.model = event.body.model or session.model
     session.ended = False
     session.next_session_id = None
+    session.next_relation = None
     if event.body.source == "compact":  # which may be in the middle of a turn
         timeline.add_notice(world, session, event, "compacted")
         return
@@ -155,7 +177,10 @@ def _session_start(world: World, session: Session, event: Stored) -> None:
 
 
 def _session_end(world: World, session: Session, event: Stored) -> None:
+    if session.linked and session.pid != event.pid:
+        return  # it goes on in another process
     _settle(world, session, event)
+    timeline.close_texts(world, session)
     session.ended = True
     if event.body.reason != "clear":
         timeline.add_notice(world, session, event, "ended")
@@ -167,11 +192,14 @@ def _prompt(world: World, session: Session, event: Stored) -> None:
     session.turn_started_at = event.at
     session.waiting_for = []
     session.filled_by = None
+    timeline.close_texts(world, session)
+    session.turn_position = session.next_position * timeline.STEP
     session.progress = None
     ours = [world.messages[i] for i in find_message_ids(event.body.prompt) if i in world.messages]
     ours = [message for message in ours if message.session_id == session.session_id]
     for message in ours:
         _prove(world, session, message, "seen", event)
+    session.passed_over = [message.message_id for message in _open_messages(world, session, "delivered")]
     if not ours and event.body.prompt:
         timeline.add_prompt(world, session, event)
 
@@ -199,10 +227,11 @@ def _permission_request(world: World, session: Session, event: Stored) -> None:
 
 def _stop(world: World, session: Session, event: Stored) -> None:
     timeline.finish_text(world, session, event)
-    for message_id in list(session.open_messages):
-        message = world.messages.get(message_id)
-        if message is not None and message.state == "seen":
-            _prove(world, session, message, "answered", event)
+    for message in _open_messages(world, session, "seen"):
+        _prove(world, session, message, "answered", event)
+    for message in _open_messages(world, session, "delivered"):
+        if message.message_id in session.passed_over:  # a whole turn went by without it
+            _record(world, session, message, "uncertain", event)
     _settle(world, session, event)
 
 
@@ -216,6 +245,22 @@ def _settle(world: World, session: Session, event: Stored) -> None:
     session.turn_started_at = None
     session.waiting_for = []
     timeline.close_tools(world, session)
+
+
+def _idle(world: World, session: Session, event: Stored) -> None:
+    """Claude Code says that the turn is over though no hook did: somebody pressed Esc."""
+    _settle(world, session, event)
+
+
+def _busy(world: World, session: Session, event: Stored) -> None:
+    """Claude Code goes on after asking: somebody answered at the terminal."""
+    if session.turn == "needs_you":
+        session.turn = "working"
+        session.waiting_for = []
+
+
+def _gap(world: World, session: Session, event: Stored) -> None:
+    timeline.add_notice(world, session, event, "gap")
 
 
 def _reply(world: World, session: Session, event: Stored) -> None:
@@ -271,10 +316,13 @@ def _prove(world: World, session: Session, message: Message, step: MessageState,
 
 
 def _lose_messages(world: World, session: Session, event: Stored) -> None:
-    for message_id in list(session.open_messages):
-        message = world.messages.get(message_id)
-        if message is not None and lose(message.state) != message.state:
-            _record(world, session, message, "uncertain", event)
+    for message in _open_messages(world, session, "delivered"):
+        _record(world, session, message, lose(message.state), event)
+
+
+def _open_messages(world: World, session: Session, state: MessageState) -> list[Message]:
+    known = (world.messages.get(message_id) for message_id in session.open_messages)
+    return [message for message in known if message is not None and message.state == state]
 
 
 def _record(world: World, session: Session, message: Message, state: MessageState, event: Stored) -> None:
@@ -301,6 +349,9 @@ _HANDLERS: dict[tuple[str, str], Handler] = {
     ("channel", "ChannelProgress"): timeline.add_progress,
     ("channel", "ChannelInjected"): _injected,
     ("channel", "ChannelFacts"): _facts,
+    ("channel", "ChannelIdle"): _idle,
+    ("channel", "ChannelBusy"): _busy,
+    ("channel", "ChannelGap"): _gap,
     ("hub", "MessageQueued"): _message_queued,
     ("hub", "MessageCancelled"): _message_cancelled,
 }

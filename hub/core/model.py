@@ -28,7 +28,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 class Process(msgspec.Struct, kw_only=True):
     """A running Claude Code: which session it carries, and whether its channel is connected now.
 
-    ``push``: Claude Code was started so that it listens to the channel.
+    ``push``: Claude Code was started so that it listens to the channel. ``gone``: its channel saw it die.
     """
 
     machine_id: str
@@ -37,6 +37,7 @@ class Process(msgspec.Struct, kw_only=True):
     session_id: str | None = None
     linked: bool = False
     push: bool = False
+    gone: bool = False
 
 
 class Message(msgspec.Struct, kw_only=True):
@@ -69,10 +70,19 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     tool_name: str | None = None
 
 
+class OpenText(msgspec.Struct, frozen=True, kw_only=True):
+    """A text that is still coming: pieces are numbered, and those that came too early are held."""
+
+    next_index: int = 0
+    held: dict[int, tuple[str, bool]] = {}
+
+
 class Session(msgspec.Struct, kw_only=True):
     """One Claude Code conversation, as folded from its events.
 
-    ``open_tools`` (tool_use_ids) and ``open_messages`` (ids) are what later events may still change;
+    ``open_tools`` (tool_use_ids), ``open_texts`` (by Claude's message_id) and ``open_messages`` (ids) are what
+    later events may still change;
+    ``passed_over`` are messages injected before this turn that it didn't begin with;
     ``waiting_for`` names the tools whose permission dialog is open. ``streams``: its client shows text
     as it comes; ``filled_by``: the Stop whose last words stood in for that; ``progress``: the event
     that began this turn's progress entry.
@@ -92,15 +102,19 @@ class Session(msgspec.Struct, kw_only=True):
     push: bool = False
     waiting_for: list[str] = []
     open_tools: list[str] = []
+    open_texts: dict[str, OpenText] = {}
     open_messages: list[str] = []
     offline_since: int | None = None
     streams: bool = False
     filled_by: str | None = None
     progress: str | None = None
     turn_started_at: int | None = None
+    turn_position: int = 0
+    passed_over: list[str] = []
     previous_session_id: str | None = None
     relation: Relation | None = None
     next_session_id: str | None = None
+    next_relation: Relation | None = None
     preview: Preview | None = None
     started_at: int = 0
     last_activity_at: int = 0
@@ -130,7 +144,7 @@ class Entry(msgspec.Struct, kw_only=True):
     - tool: ``tool_use_id``, ``tool_name``, ``input``, ``state`` (running, waiting, done, failed,
       interrupted), ``response``, ``error``, ``duration_ms``, ``agent_id``
     - progress: ``percent``, ``phase``, ``status``
-    - notice: ``code`` (resumed, cleared, forked, compacted, ended, offline, online, api_error),
+    - notice: ``code`` (resumed, cleared, forked, compacted, ended, offline, online, api_error, gap),
       ``level`` (info, error), ``text``, ``session_id`` (the session it points to)
 
     Times inside ``data`` are RFC 3339.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from hub.core.body import Stored
-from hub.core.model import Entry, EntryKind, Message, Preview, Session
+from hub.core.model import Entry, EntryKind, Message, OpenText, Preview, Session
 from hub.core.world import World
 from wire.ids import to_rfc3339
 from wire.messages import SERVER_NAME
@@ -59,20 +59,36 @@ def update_message(world: World, session: Session, event: Stored, message: Messa
 
 
 def add_text(world: World, session: Session, event: Stored) -> None:
-    """Claude's words, as they stream (``MessageDisplay``)."""
+    """Claude's words as they stream (``MessageDisplay``): numbered pieces, whose hooks may overtake each other."""
     body = event.body
+    key = (session.session_id, f"assistant:{body.message_id}")
     session.streams = True
-    filled = world.entries.get((session.session_id, f"assistant:{session.filled_by}"))
-    if filled is not None and body.delta in filled.data["text"]:
-        return
-    entry = world.entries.get((session.session_id, f"assistant:{body.message_id}"))
+    entry = world.entries.get(key) or _take_over(world, session, key)
     if entry is None:
-        data = {"text": body.delta, "streaming": not body.final}
-        before = _first_running(world, session)
-        entry = _add(world, session, event, "assistant", f"assistant:{body.message_id}", data, before=before)
-    else:
-        _change(world, entry, text=entry.data["text"] + body.delta, streaming=not body.final)
+        data = {"text": "", "streaming": True}
+        entry = _add(world, session, event, "assistant", key[1], data, before=_first_running(world, session))
+    text = session.open_texts.get(body.message_id or "", OpenText(next_index=_first_index(entry, body.index)))
+    number = max(text.next_index, body.index or 0)
+    held = {**text.held, number: (body.delta, body.final)}
+    added, final, upcoming = "", False, text.next_index
+    while upcoming in held:
+        delta, is_last = held.pop(upcoming)
+        added, final, upcoming = added + delta, final or is_last, upcoming + 1
+    others = {name: other for name, other in session.open_texts.items() if name != body.message_id}
+    still_open = OpenText(next_index=upcoming, held=held)
+    session.open_texts = others if final else {**others, body.message_id or "": still_open}
+    _change(world, entry, text=entry.data["text"] + added, streaming=not final)
     session.preview = Preview(kind="assistant", text=_shorten(entry.data["text"]))
+
+
+def close_texts(world: World, session: Session) -> None:
+    """Nothing more comes of the texts of an earlier turn: show what there is, gaps left out."""
+    for message_id, text in session.open_texts.items():
+        entry = world.entries.get((session.session_id, f"assistant:{message_id}"))
+        if entry is not None:
+            rest = "".join(delta for _, (delta, _) in sorted(text.held.items()))
+            _change(world, entry, text=entry.data["text"] + rest, streaming=False)
+    session.open_texts = {}
 
 
 def finish_text(world: World, session: Session, event: Stored) -> None:
@@ -163,9 +179,11 @@ def close_tools(world: World, session: Session) -> None:
 def add_notice(world: World, session: Session, event: Stored, code: str) -> None:
     """Something happened to the session itself."""
     text = _words(event.body.error) if code == "api_error" else None
+    if code == "gap":
+        text = str(event.body.dropped)
     data = {
         "code": code,
-        "level": "error" if code in ("offline", "api_error") else "info",
+        "level": "error" if code in ("offline", "api_error", "gap") else "info",
         "text": text,
         "session_id": None,
     }
@@ -230,9 +248,28 @@ def _change(world: World, entry: Entry, **fields: Any) -> None:
     world.put(entry)
 
 
+def _take_over(world: World, session: Session, key: tuple[str, str]) -> Entry | None:
+    """The entry that ``Stop`` made of this very text, because it came first: emptied, for the pieces to fill."""
+    before = (session.session_id, f"assistant:{session.filled_by}")
+    entry = world.entries.pop(before, None) if session.filled_by else None
+    if entry is not None:
+        world.changed_entries.pop(before, None)
+        session.filled_by = None
+        entry.key = key[1]
+        _change(world, entry, text="", streaming=True)
+    return entry
+
+
+def _first_index(entry: Entry, index: int | None) -> int:
+    """Where counting begins: at 0, or for a text that was complete already, where it goes on."""
+    return 0 if entry.data["streaming"] else index or 0
+
+
 def _first_running(world: World, session: Session) -> Entry | None:
-    running = (world.entries.get((session.session_id, f"tool:{i}")) for i in session.open_tools)
-    return min((entry for entry in running if entry), key=lambda entry: entry.position, default=None)
+    """The first call of this turn that still runs; what an earlier turn left open is behind us."""
+    known = (world.entries.get((session.session_id, f"tool:{i}")) for i in session.open_tools)
+    running = [entry for entry in known if entry and entry.position >= session.turn_position]
+    return min(running, key=lambda entry: entry.position, default=None)
 
 
 def _entitle(session: Session, text: str) -> None:

@@ -7,11 +7,11 @@ Whoever rolls a transaction back calls ``forget``, since folding changes the row
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
-from sqlalchemy import Executable, Table, select, tuple_
+from sqlalchemy import Column, Executable, RowMapping, Table, select, tuple_
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -28,6 +28,12 @@ if TYPE_CHECKING:
     from hub.db.engine import Changes
 
 EntryKey = tuple[str, str]
+
+K = TypeVar("K")
+Record = TypeVar("Record")
+
+_PROCESS_KEY = (schema.processes.c.machine_id, schema.processes.c.pid)
+_ENTRY_KEY = (schema.entries.c.session_id, schema.entries.c.key)
 
 
 def _build_upsert(table: Table) -> Executable:
@@ -58,31 +64,29 @@ class Books:
         self._processes: Cache[tuple[str, int], Process] = Cache(5_000)
         self._sessions: Cache[str, Session] = Cache(5_000)
         self._messages: Cache[str, Message] = Cache(1_000)
-        self._open_entries: Cache[EntryKey, Entry] = Cache(2_000)
+        self._entries: Cache[EntryKey, Entry] = Cache(1_000)
 
     def forget(self) -> None:
         """A transaction was undone: the rows in memory may say what never happened."""
-        for cache in (self._machines, self._processes, self._sessions, self._messages, self._open_entries):
+        for cache in (self._machines, self._processes, self._sessions, self._messages, self._entries):
             cache.clear()
 
     async def find_sessions(self, conn: AsyncConnection, session_ids: Iterable[str]) -> dict[str, Session]:
         """These sessions, those of them that exist."""
-        found, missing = _look_up(self._sessions, set(session_ids))
-        if missing:
-            for session in await load_sessions(conn, missing):
-                found[session.session_id] = session
-                self._sessions.put(session.session_id, session)
-        return found
+        return await _find(conn, self._sessions, set(session_ids), (schema.sessions.c.session_id,), to_session)
 
     async def load_world(self, conn: AsyncConnection, events: list[Stored]) -> World:
         """All that folding these events can look at."""
         world = World()
-        await self._load_machines(conn, world, events)
-        await self._load_processes(conn, world, events)
+        machines = {event.machine_id for event in events}
+        world.machines = await _find(conn, self._machines, machines, (schema.machines.c.machine_id,), to_machine)
+        processes = {(event.machine_id, event.pid) for event in events if event.source != "channel"}
+        world.processes = await _find(conn, self._processes, processes, _PROCESS_KEY, to_process)
         named = {event.body.session_id for event in events if event.body.session_id}
         named |= {process.session_id for process in world.processes.values() if process.session_id}
         world.sessions = await self.find_sessions(conn, named)
-        await self._load_messages(conn, world, events)
+        messages = _list_messages(world, events)
+        world.messages = await _find(conn, self._messages, messages, (schema.messages.c.message_id,), to_message)
         await self._load_entries(conn, world, events)
         return world
 
@@ -98,9 +102,9 @@ class Books:
             entry.change_id = changes.change_id
             changes.entries[entry.entry_id] = entry
             if _stays_open(entry):
-                self._open_entries.put(key, entry)
+                self._entries.put(key, entry)
             else:
-                self._open_entries.drop(key)
+                self._entries.drop(key)
         for process_key in world.changed_processes:
             self._processes.put(process_key, world.processes[process_key])
         for message_id in world.changed_messages:
@@ -114,41 +118,6 @@ class Books:
         await _upsert(conn, schema.messages, messages)
         await _upsert(conn, schema.receipts, [msgspec.to_builtins(receipt) for receipt in world.receipts])
 
-    async def _load_machines(self, conn: AsyncConnection, world: World, events: list[Stored]) -> None:
-        world.machines, missing = _look_up(self._machines, {event.machine_id for event in events})
-        if missing:
-            table = schema.machines
-            for row in (await conn.execute(select(table).where(table.c.machine_id.in_(missing)))).mappings():
-                machine = to_machine(row)
-                world.machines[machine.machine_id] = machine
-                self._machines.put(machine.machine_id, machine)
-
-    async def _load_processes(self, conn: AsyncConnection, world: World, events: list[Stored]) -> None:
-        keys = {(event.machine_id, event.pid) for event in events if event.source != "channel"}
-        world.processes, missing = _look_up(self._processes, keys)
-        if missing:
-            table = schema.processes
-            query = select(table).where(tuple_(table.c.machine_id, table.c.pid).in_(missing))
-            for row in (await conn.execute(query)).mappings():
-                process = to_process(row)
-                world.processes[process.machine_id, process.pid] = process
-                self._processes.put((process.machine_id, process.pid), process)
-
-    async def _load_messages(self, conn: AsyncConnection, world: World, events: list[Stored]) -> None:
-        wanted = {event.body.message_id for event in events if _names_message(event)}
-        for event in events:
-            wanted.update(find_message_ids(event.body.prompt))
-        for session in world.sessions.values():
-            wanted.update(session.open_messages)
-        wanted.discard(None)
-        world.messages, missing = _look_up(self._messages, {i for i in wanted if i})
-        if missing:
-            table = schema.messages
-            for row in (await conn.execute(select(table).where(table.c.message_id.in_(missing)))).mappings():
-                message = to_message(row)
-                world.messages[message.message_id] = message
-                self._messages.put(message.message_id, message)
-
     async def _load_entries(self, conn: AsyncConnection, world: World, events: list[Stored]) -> None:
         keys = {key for session in world.sessions.values() for key in _open_keys(session)}
         for event in events:
@@ -158,14 +127,8 @@ class Books:
             if body.hook_event_name == "MessageDisplay":
                 keys.add((session_id, f"assistant:{body.message_id}"))
         keys.update((m.session_id, f"message:{m.message_id}") for m in world.messages.values())
-        world.entries, missing = _look_up(self._open_entries, keys)
-        missing = {key for key in missing if key[0] in world.sessions}
-        if missing:
-            table = schema.entries
-            query = select(table).where(tuple_(table.c.session_id, table.c.key).in_(missing))
-            for row in (await conn.execute(query)).mappings():
-                entry = to_entry(row)
-                world.entries[entry.session_id, entry.key] = entry
+        entries = {key for key in keys if key[0] in world.sessions}
+        world.entries = await _find(conn, self._entries, entries, _ENTRY_KEY, to_entry)
 
 
 async def load_sessions(conn: AsyncConnection, session_ids: Iterable[str]) -> list[Session]:
@@ -173,6 +136,16 @@ async def load_sessions(conn: AsyncConnection, session_ids: Iterable[str]) -> li
     table = schema.sessions
     query = select(table.c.record).where(table.c.session_id.in_(set(session_ids)))
     return [to_session(row) for row in (await conn.execute(query)).mappings()]
+
+
+def _list_messages(world: World, events: list[Stored]) -> set[str]:
+    """Messages that these events, or the sessions they touch, name."""
+    wanted = {event.body.message_id for event in events if _names_message(event)}
+    for event in events:
+        wanted.update(find_message_ids(event.body.prompt))
+    for session in world.sessions.values():
+        wanted.update(session.open_messages)
+    return {message_id for message_id in wanted if message_id}
 
 
 def _names_message(event: Stored) -> bool:
@@ -183,6 +156,7 @@ def _names_message(event: Stored) -> bool:
 def _open_keys(session: Session) -> list[EntryKey]:
     """Entries of a session that any event may still change."""
     names = [f"tool:{tool_use_id}" for tool_use_id in session.open_tools]
+    names += [f"assistant:{message_id}" for message_id in session.open_texts]
     if session.progress:
         names.append(f"progress:{session.progress}")
     if session.filled_by:
@@ -199,10 +173,25 @@ def _stays_open(entry: Entry) -> bool:
     return entry.kind == "progress" or (entry.kind == "assistant" and bool(entry.data["streaming"]))
 
 
-def _look_up(cache: Cache[Any, Any], keys: set[Any]) -> tuple[dict[Any, Any], set[Any]]:
-    """What is in memory, and which keys aren't."""
-    found = {key: value for key in keys if (value := cache.get(key)) is not None}
-    return found, keys - found.keys()
+async def _find(
+    conn: AsyncConnection,
+    cache: Cache[K, Record],
+    keys: set[K],
+    columns: tuple[Column[Any], ...],
+    to_record: Callable[[RowMapping], Record],
+) -> dict[K, Record]:
+    """Records by the values of their key columns: from memory, or else from the table."""
+    found = {key: record for key in keys if (record := cache.get(key)) is not None}
+    missing = keys - found.keys()
+    if missing:
+        wanted = columns[0] if len(columns) == 1 else tuple_(*columns)
+        query = select(columns[0].table).where(wanted.in_(missing))
+        for row in (await conn.execute(query)).mappings():
+            values = tuple(row[column.name] for column in columns)
+            key = cast(K, values[0] if len(values) == 1 else values)
+            found[key] = to_record(row)
+            cache.put(key, found[key])
+    return found
 
 
 async def _upsert(conn: AsyncConnection, table: Table, rows: list[dict[str, Any]]) -> None:

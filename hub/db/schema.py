@@ -84,6 +84,7 @@ processes = Table(
     Column("session_id", String),
     Column("linked", Boolean, nullable=False),
     Column("push", Boolean, nullable=False),
+    Column("gone", Boolean, nullable=False),
 )
 
 sessions = Table(
@@ -114,6 +115,7 @@ events = Table(
     Column("pid", Integer, nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("received_at", BigInteger, nullable=False),
+    Column("orphan", Boolean, nullable=False),
     Column("body", LargeBinary, nullable=False),
     sqlite_autoincrement=True,
 )

@@ -17,9 +17,9 @@ from hub.actions.identity import do_join
 from hub.actions.messages import do_cancel_message, do_send_message
 from hub.api_json import entry_json, message_json, session_json
 from hub.db import queries
-from hub.errors import BadCode, BadRequest, Forbidden, Frozen, Unprocessable
+from hub.errors import BadRequest, Forbidden, Frozen, Unprocessable
 from hub.http.answers import answer_json
-from hub.http.bodies import Batch, Join, NewMessage
+from hub.http.bodies import Batch, Join, NewMessage, read_bytes
 from hub.http.openapi import build_openapi
 from hub.keys import DB, LIVE, PRINCIPAL, WRONG_SECRETS
 from wire.frames import BATCH_EVENTS, FRAME_BYTES
@@ -64,11 +64,13 @@ async def join(request: web.Request) -> web.Response:
     if limiter.is_frozen(address, time.monotonic()):
         raise Frozen("Too many wrong codes from this address. Try again in an hour.")
     body = await _read_body(request, Join, SMALL_BODY_BYTES)
+    limiter.note(address, time.monotonic())  # beforehand, so that guesses at the same time count
     try:
         paired = await do_join(request.app[DB], body.code, body.name, body.user, body.os, address)
-    except BadCode:
-        limiter.note(address, time.monotonic())
+    except Unprocessable:
+        limiter.forgive(address)
         raise
+    limiter.forgive(address)
     request.app[LIVE].add_machine(paired.machine)
     return answer_json(
         {"machine_id": paired.machine.machine_id, "machine_name": paired.machine.name, "key": paired.key}
@@ -172,7 +174,7 @@ async def _read_body(request: web.Request, shape: type[T], limit: int) -> T:
         raise BadRequest("The body must be JSON, with Content-Type: application/json.")
     if (request.content_length or 0) > limit:
         raise web.HTTPRequestEntityTooLarge(limit, request.content_length or 0)
-    raw = await request.read()
+    raw = await read_bytes(request)
     if len(raw) > limit:
         raise web.HTTPRequestEntityTooLarge(limit, len(raw))
     try:

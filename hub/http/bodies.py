@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Literal
 from urllib.parse import parse_qsl
 
 import msgspec
 from aiohttp import web
 
-from hub.errors import BadRequest
+from hub.errors import BadRequest, TooSlow
 from wire.frames import Event
 
 FORM = "application/x-www-form-urlencoded"
 
 FORM_FIELDS = 16
+
+BODY_SECONDS = 10.0
+"""What a body gets to arrive, whatever its size."""
 
 
 class NewMessage(msgspec.Struct, forbid_unknown_fields=True):
@@ -43,11 +47,20 @@ class Batch(msgspec.Struct):
     events: list[Event]
 
 
+async def read_bytes(request: web.Request) -> bytes:
+    """The whole body; raises TooSlow for one that trickles."""
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await request.read()
+    except TimeoutError:
+        raise TooSlow(f"The body didn't arrive within {BODY_SECONDS:.0f} s.") from None
+
+
 async def read_form(request: web.Request) -> dict[str, str]:
     """The fields of one of our pages' forms; raises BadRequest for any other kind of body."""
     if request.content_type != FORM:
         raise BadRequest(f"The body must be a form, with Content-Type: {FORM}.")
     try:
-        return dict(parse_qsl((await request.read()).decode("ascii"), max_num_fields=FORM_FIELDS))
+        return dict(parse_qsl((await read_bytes(request)).decode("ascii"), max_num_fields=FORM_FIELDS))
     except ValueError as error:
         raise BadRequest("The form can't be read.") from error

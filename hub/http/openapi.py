@@ -88,7 +88,7 @@ def build_openapi() -> Schema:
             "schemas": {**components, **_records()},
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
-                "cookie": {"type": "apiKey", "in": "cookie", "name": "heliograph"},
+                "cookie": {"type": "apiKey", "in": "cookie", "name": "heliograph_<port>"},
             },
         },
     }

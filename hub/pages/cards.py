@@ -153,8 +153,11 @@ def group_cards(sessions: Sequence[Session], machines: Mapping[str, Machine], no
     for machine_id, members in by_machine.items():
         machine = pick_machine(machines, machine_id)
         members.sort(key=order_session)
-        old = [member for member in members if member.state == "ended" and now - member.last_activity_at > DAY]
-        recent = [member for member in members if member not in old]
+        recent: list[Session] = []
+        old: list[Session] = []
+        for member in members:
+            is_old = member.state == "ended" and now - member.last_activity_at > DAY
+            (old if is_old else recent).append(member)
         groups.append(build_group(machine, recent, old, now))
     return sorted(groups, key=lambda group: (group.name.casefold(), group.machine_id))
 

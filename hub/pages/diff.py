@@ -6,13 +6,15 @@ Takes Claude Code's own ``structuredPatch`` where there is one, and compares two
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from difflib import SequenceMatcher
-from itertools import groupby
+from difflib import Match, SequenceMatcher
+from itertools import accumulate, groupby, takewhile
 from typing import Any, Literal
 
 import msgspec
 
+from hub.pages.outputs import PAGE_BYTES
 from hub.pages.text import reveal
 
 Sign = Literal[" ", "-", "+"]
@@ -23,14 +25,14 @@ MARK_CHARS = 1000
 MARK_RATIO = 0.5
 """Lines less alike than this are just another line; marks would be noise."""
 
-PAIRS = 400
-"""In larger replacements lines are not held against each other: every pair is a comparison."""
+WORK = 200_000
+"""Steps of comparing that one diff may take, tens of milliseconds. What isn't compared by then is shown plain."""
+
+ROWS = 1000
+"""No diff puts more lines than this into a page."""
 
 ROW_CHARS = 2000
 """Longer lines are cut: they are minified or data, and nobody reads them in a diff."""
-
-COMPARE_LINES = 2000
-"""Above this, two texts are shown as all removed, all added: comparing is quadratic."""
 
 _WORDS = re.compile(r"\w+|\s+|[^\w\s]")
 
@@ -57,42 +59,123 @@ class Hunk(msgspec.Struct, frozen=True, kw_only=True):
     rows: list[Row]
 
 
-def count_changes(hunks: Iterable[Hunk]) -> tuple[int, int]:
-    """Lines added and removed."""
-    signs = [row.sign for hunk in hunks for row in hunk.rows]
-    return signs.count("+"), signs.count("-")
+class Diff(msgspec.Struct, frozen=True, kw_only=True):
+    """``added`` and ``removed`` count every line; ``left_out`` are those that no hunk holds."""
+
+    hunks: list[Hunk]
+    added: int
+    removed: int
+    left_out: int
 
 
-def read_patch(patch: Any) -> list[Hunk]:
-    """Hunks out of a ``structuredPatch``; what isn't one is left out."""
-    hunks = []
+def read_patch(patch: Any) -> Diff:
+    """A ``structuredPatch``; what isn't one is left out."""
+    builder = _Builder()
     for raw in patch if isinstance(patch, list) else []:
         try:
             old, new = int(raw["oldStart"]), int(raw["newStart"])
-            lines = [str(line) for line in raw["lines"]]
+            lines = [str(line) for line in raw["lines"] if not str(line).startswith("\\")]  # "\ No newline at …"
             heading = f"@@ {old},{int(raw['oldLines'])} {new},{int(raw['newLines'])} @@"
         except (KeyError, TypeError, ValueError):
             continue
-        hunks.append(Hunk(heading=heading, rows=_build_rows(lines, old, new)))
-    return hunks
+        builder.add(lines, heading, old, new)
+    return builder.build()
 
 
-def compare_texts(old: str, new: str) -> list[Hunk]:
-    """One hunk out of two texts whose place in the file isn't known."""
-    before, after = old.splitlines(), new.splitlines()
-    lines: list[str] = []
-    if len(before) + len(after) > COMPARE_LINES:
-        lines = [f"-{line}" for line in before] + [f"+{line}" for line in after]
-    else:
-        for tag, i, j, k, m in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
-            if tag == "equal":
-                lines += [f" {line}" for line in before[i:j]]
-            else:
-                lines += [f"-{line}" for line in before[i:j]] + [f"+{line}" for line in after[k:m]]
-    return [Hunk(heading="", rows=_build_rows(lines, None, None))] if lines else []
+def compare_texts(edits: Iterable[tuple[str, str]]) -> Diff:
+    """A hunk for each pair of texts, old and new, whose place in the file isn't known."""
+    builder = _Builder()
+    for old, new in edits:
+        builder.add(_compare_lines(old.splitlines(), new.splitlines(), builder.work), "", None, None)
+    return builder.build()
 
 
-def _build_rows(lines: Sequence[str], old: int | None, new: int | None) -> list[Row]:
+class _TooMuch(Exception):
+    """The work that was allowed is done."""
+
+
+class _Work:
+    """The steps that are left. Most is asked for before it is done, so nothing takes longer than allowed."""
+
+    def __init__(self, steps: int) -> None:
+        self._left = steps
+
+    def take(self, steps: int) -> None:
+        self._left -= steps
+        if self._left < 0:
+            raise _TooMuch
+
+
+class _Matcher(SequenceMatcher[str]):
+    """Compares two sequences as long as ``work`` lasts."""
+
+    def __init__(self, work: _Work, old: Sequence[str], new: Sequence[str]) -> None:
+        self._work = work
+        work.take(len(old) + len(new))
+        counts = Counter(new)
+        self._steps = [0, *accumulate(1 + counts[item] for item in old)]
+        super().__init__(None, old, new, autojunk=False)
+
+    def find_longest_match(
+        self, alo: int = 0, ahi: int | None = None, blo: int = 0, bhi: int | None = None
+    ) -> Match:
+        end = len(self._steps) - 1 if ahi is None else ahi
+        self._work.take(self._steps[end] - self._steps[alo])
+        return super().find_longest_match(alo, ahi, blo, bhi)
+
+
+class _Builder:
+    """Collects a diff's hunks within what a page and the hub's time have room for."""
+
+    def __init__(self) -> None:
+        self.work = _Work(WORK)
+        self._rows_left = ROWS
+        self._chars_left = PAGE_BYTES
+        self._hunks: list[Hunk] = []
+        self._added = self._removed = self._left_out = 0
+
+    def add(self, lines: list[str], heading: str, old: int | None, new: int | None) -> None:
+        self._added += sum(line.startswith("+") for line in lines)
+        self._removed += sum(line.startswith("-") for line in lines)
+        taken = self._take(lines)
+        self._left_out += len(lines) - taken
+        if taken:
+            self._hunks.append(Hunk(heading=heading, rows=_build_rows(lines[:taken], old, new, self.work)))
+
+    def build(self) -> Diff:
+        return Diff(hunks=self._hunks, added=self._added, removed=self._removed, left_out=self._left_out)
+
+    def _take(self, lines: list[str]) -> int:
+        taken = 0
+        while taken < len(lines) and self._rows_left > 0 and self._chars_left > 0:
+            self._chars_left -= min(len(lines[taken]), ROW_CHARS)
+            self._rows_left -= 1
+            taken += 1
+        return taken
+
+
+def _compare_lines(before: list[str], after: list[str], work: _Work) -> list[str]:
+    start = _count_common(before, after)
+    end = _count_common(before[:start:-1], after[:start:-1])
+    old, new = before[start : len(before) - end], after[start : len(after) - end]
+    lines = [f" {line}" for line in before[:start]]
+    try:
+        steps = _Matcher(work, old, new).get_opcodes()
+    except _TooMuch:
+        steps = [("replace", 0, len(old), 0, len(new))]
+    for tag, i, j, k, m in steps:
+        if tag == "equal":
+            lines += [f" {line}" for line in old[i:j]]
+        else:
+            lines += [f"-{line}" for line in old[i:j]] + [f"+{line}" for line in new[k:m]]
+    return lines + [f" {line}" for line in before[len(before) - end :]]
+
+
+def _count_common(one: Iterable[str], other: Iterable[str]) -> int:
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+
+
+def _build_rows(lines: list[str], old: int | None, new: int | None, work: _Work) -> list[Row]:
     rows: list[Row] = []
     removed: list[str] = []
     for sign, group in groupby(lines, key=lambda line: line[:1]):
@@ -101,10 +184,10 @@ def _build_rows(lines: Sequence[str], old: int | None, new: int | None) -> list[
             removed = texts
             continue
         if sign == "+":
-            before, after = _mark_pairs(removed, texts)
+            before, after = _mark_pairs(removed, texts, work)
             old = _append(rows, "-", before, old)
             new = _append(rows, "+", after, new)
-        elif sign != "\\":  # "\ No newline at end of file"
+        else:
             old = _append(rows, "-", [[Part(text)] for text in removed], old)
             _append(rows, " ", [[Part(text)] for text in texts], new)
             old = None if old is None else old + len(texts)
@@ -130,28 +213,49 @@ def _shorten(parts: list[Part]) -> list[Part]:
     return [Part(f"{start} … {length - ROW_CHARS:,} more characters")]
 
 
-def _mark_pairs(removed: list[str], added: list[str]) -> tuple[list[list[Part]], list[list[Part]]]:
+def _mark_pairs(removed: list[str], added: list[str], work: _Work) -> tuple[list[list[Part]], list[list[Part]]]:
     """Each removed line is held against the added line most like it, without crossing over."""
     before = [[Part(text)] for text in removed]
     after = [[Part(text)] for text in added]
-    if len(removed) * len(added) > PAIRS:
-        return before, after
+    others = [_split_words(text) for text in added] if removed else []
     start = 0
-    for index, old in enumerate(removed):
-        ratios = [_compare(_split_words(old), _split_words(new)).ratio() for new in added[start:]]
-        best = max(range(len(ratios)), key=ratios.__getitem__, default=-1)
-        if best >= 0 and ratios[best] >= MARK_RATIO:
-            before[index], after[start + best] = mark_words(old, added[start + best])
-            start += best + 1
+    try:
+        for index, old in enumerate(removed):
+            words = _split_words(old)
+            best, place = MARK_RATIO, -1
+            for at in range(start, len(others)):
+                ratio = _rate(words, others[at], best, work)
+                if ratio > best or (ratio == best and place < 0):
+                    best, place = ratio, at
+            if place >= 0:
+                before[index], after[place] = _mark_words(words, others[place], work)
+                start = place + 1
+    except _TooMuch:  # half of the marks would tell less than none
+        return [[Part(text)] for text in removed], [[Part(text)] for text in added]
     return before, after
 
 
+def _rate(words: list[str], others: list[str], least: float, work: _Work) -> float:
+    """How alike two lines are, from 0 to 1; 0 too if it is less than ``least``."""
+    total = len(words) + len(others)
+    work.take(1)
+    if total and 2 * min(len(words), len(others)) / total < least:
+        return 0.0
+    return _Matcher(work, words, others).ratio()
+
+
 def mark_words(old: str, new: str) -> tuple[list[Part], list[Part]]:
-    """Both lines cut where they differ."""
+    """Both lines cut where they differ; whole if that takes too long to find out."""
+    try:
+        return _mark_words(_split_words(old), _split_words(new), _Work(WORK))
+    except _TooMuch:
+        return [Part(old)], [Part(new)]
+
+
+def _mark_words(words: list[str], others: list[str], work: _Work) -> tuple[list[Part], list[Part]]:
     left: list[Part] = []
     right: list[Part] = []
-    words, others = _split_words(old), _split_words(new)
-    for tag, i, j, k, m in _compare(words, others).get_opcodes():
+    for tag, i, j, k, m in _Matcher(work, words, others).get_opcodes():
         marked = tag != "equal"
         if i < j:
             left.append(Part("".join(words[i:j]), marked))
@@ -162,7 +266,3 @@ def mark_words(old: str, new: str) -> tuple[list[Part], list[Part]]:
 
 def _split_words(line: str) -> list[str]:
     return _WORDS.findall(line) if len(line) <= MARK_CHARS else [line]
-
-
-def _compare(words: list[str], others: list[str]) -> SequenceMatcher[str]:
-    return SequenceMatcher(None, words, others, autojunk=False)

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from markupsafe import Markup
 
-from hub.core.model import Entry, Machine, Session
+from hub.core.model import Entry, Machine
 from hub.pages.markdown import Prose, left_out_note, render_said
 from hub.pages.outputs import cut_text
 from hub.pages.receipts import Receipt, build_receipt
@@ -99,15 +99,15 @@ class NoticeShown(msgspec.Struct, frozen=True, kw_only=True):
     link_text: str
 
 
-def build_entry(entry: Entry, session: Session, machine: Machine, prose: Prose, now: int) -> EntryView | None:
-    """The view of an entry; None for a kind that this page doesn't show."""
+def build_entry(entry: Entry, cwd: str, machine: Machine, prose: Prose, now: int) -> EntryView | None:
+    """The view of an entry of a session in the folder ``cwd``; None for a kind that this page doesn't show."""
     data = entry.data
     shown: PromptShown | MessageShown | TextShown | ToolView | ProgressShown | NoticeShown
     match entry.kind:
         case "prompt":
             shown = PromptShown(by=_text(data, "by") or machine.user, said=fold_said(_text(data, "text")))
         case "message":
-            shown = _build_message(data, session, machine, now)
+            shown = _build_message(data, machine, now)
         case "assistant":
             streaming = bool(data.get("streaming"))
             html = prose.render(_text(data, "text"), streaming=streaming)
@@ -115,7 +115,7 @@ def build_entry(entry: Entry, session: Session, machine: Machine, prose: Prose, 
         case "reply":
             shown = TextShown(html=prose.render(_text(data, "text")), to=_text(data, "to"))
         case "tool":
-            shown = build_tool(data, session.cwd)
+            shown = build_tool(data, cwd)
         case "progress":
             shown = _build_progress(data)
         case "notice":
@@ -149,7 +149,7 @@ def fold_said(text: str) -> Said:
     return Said(html=html, start="", fold="")
 
 
-def _build_message(data: dict[str, Any], session: Session, machine: Machine, now: int) -> MessageShown:
+def _build_message(data: dict[str, Any], machine: Machine, now: int) -> MessageShown:
     author = _text(data, "author")
     return MessageShown(
         message_id=_text(data, "message_id"),
@@ -157,7 +157,7 @@ def _build_message(data: dict[str, Any], session: Session, machine: Machine, now
         author=author,
         initials=build_initials(author),
         said=fold_said(_text(data, "text")),
-        receipt=build_receipt(data, session, machine, now),
+        receipt=build_receipt(data, machine, now),
     )
 
 

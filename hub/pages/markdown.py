@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import MutableMapping, Sequence
+from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 import nh3
@@ -17,21 +19,32 @@ from markdown_it.token import Token
 from markupsafe import Markup, escape
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
-from pygments.lexers import get_lexer_by_name
+from pygments.lexer import Lexer
+from pygments.lexers import find_lexer_class_by_name
 from pygments.util import ClassNotFound
 
 from hub.pages.outputs import cut_text
+from hub.pages.text import say_size
 
 HIGHLIGHT_CHARS = 20_000
 """Longer code stays plain: colouring it would hold up everyone else's page."""
+
+MARKDOWN_CHARS = 16_000
+"""What follows in a longer text is shown as it was written: markdown takes its time, and everybody waits."""
+
+_LEXERS = 256
+_COLOURED = 128
 
 _SAID = re.compile(r"```[^\n`]*\n(.*?)(?:\n```|\Z)|`([^`\n]+)`", re.DOTALL)
 
 
 class Prose:
-    """A configured markdown renderer; make one and keep it."""
+    """A configured markdown renderer; make one and keep it. Threads may share it."""
 
     def __init__(self) -> None:
+        self._lock = Lock()
+        self._find_lexer = lru_cache(_LEXERS)(_find_lexer)
+        self._color = lru_cache(_COLOURED)(self._color_code)
         self._formatter = HtmlFormatter(nowrap=True, classprefix="h-")
         self._markdown = MarkdownIt("commonmark", {"html": False, "highlight": self._highlight})
         self._markdown.enable(["table", "strikethrough"])
@@ -52,18 +65,49 @@ class Prose:
     def render(self, text: str, *, streaming: bool = False) -> Markup:
         """Claude's markdown as safe HTML. While it streams, what is still open is closed provisionally."""
         text, left_out = cut_text(text)
-        source = close_provisionally(text) if streaming else text
+        start, rest = _split_long(text)
+        source = close_provisionally(start) if streaming and not rest else start
         clean = self._cleaner.clean(self._markdown.render(source))
-        return Markup(clean) + left_out_note(left_out)  # noqa: S704 - cleaned above
+        return Markup(clean) + _fold_rest(rest) + left_out_note(left_out)  # noqa: S704 - cleaned above
 
     def _highlight(self, code: str, language: str, _attributes: str) -> str:
         if not language or len(code) > HIGHLIGHT_CHARS:
             return str(escape(code))
-        try:
-            lexer = get_lexer_by_name(language, stripnl=False)
-        except ClassNotFound:
-            return str(escape(code))
-        return str(highlight(code, lexer, self._formatter))
+        return self._color(code, language)
+
+    def _color_code(self, code: str, language: str) -> str:
+        with self._lock:  # the first of its kind builds its class's tables
+            kind = self._find_lexer(language)
+            lexer = kind(stripnl=False) if kind else None
+        return str(highlight(code, lexer, self._formatter) if lexer else escape(code))
+
+
+def _find_lexer(language: str) -> type[Lexer] | None:
+    try:
+        return find_lexer_class_by_name(language)
+    except ClassNotFound:
+        return None
+
+
+def _split_long(text: str) -> tuple[str, str]:
+    """What is rendered as markdown, and what is not, cut between paragraphs or lines if it can be."""
+    if len(text) <= MARKDOWN_CHARS:
+        return text, ""
+    for gap in ("\n\n", "\n"):
+        at = text.rfind(gap, MARKDOWN_CHARS // 2, MARKDOWN_CHARS)
+        if at >= 0:
+            return text[:at], text[at:].lstrip("\n")
+    return text[:MARKDOWN_CHARS], text[MARKDOWN_CHARS:]
+
+
+def _fold_rest(text: str) -> Markup:
+    if not text:
+        return Markup("")
+    return Markup(
+        '<details class="rest" data-key="rest"><summary><span class="rest-more">Show the rest</span>'
+        '<span class="rest-less">Show less</span><span class="faint">{} more, as it was written</span></summary>'
+        '<div class="typed">{}</div></details>'
+    ).format(say_size(len(text.encode())), text)
 
 
 def left_out_note(words: str) -> Markup:
@@ -73,17 +117,17 @@ def left_out_note(words: str) -> Markup:
 
 def render_said(text: str) -> Markup:
     """What a person wrote, as they wrote it; only code in backticks is set as code."""
-    html = Markup("")
+    parts: list[Markup] = []
     at = 0
     for found in _SAID.finditer(text):
-        html += escape(text[at : found.start()])
+        parts.append(escape(text[at : found.start()]))
         block, inline = found.groups()
         if inline is not None:
-            html += Markup("<code>{}</code>").format(inline)
+            parts.append(Markup("<code>{}</code>").format(inline))
         else:
-            html += Markup('<pre tabindex="0"><code>{}</code></pre>').format(block)
+            parts.append(Markup('<pre tabindex="0"><code>{}</code></pre>').format(block))
         at = found.end()
-    return html + escape(text[at:])
+    return Markup("").join([*parts, escape(text[at:])])
 
 
 def close_provisionally(text: str) -> str:

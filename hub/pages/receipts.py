@@ -1,4 +1,4 @@
-"""What a message's receipt says: four dashes and words that are true at the time they are written."""
+"""What a message's receipt says: four dashes and words that stay true until its next step."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from hub.core.model import Machine, MessageState, Session, SessionState
+from hub.core.model import Machine, MessageState
 from hub.pages.times import Moment, build_moment, parse_rfc3339
 
 Dash = Literal["on", "off", "broken"]
@@ -44,8 +44,11 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
         return self.state in ("uncertain", "expired")
 
 
-def build_receipt(data: dict[str, Any], session: Session, machine: Machine, now: int) -> Receipt:
-    """The receipt of a ``message`` entry."""
+def build_receipt(data: dict[str, Any], machine: Machine, now: int) -> Receipt:
+    """The receipt of a ``message`` entry.
+
+    It knows nothing of the session: an entry is shown anew when it changes, not when its session does.
+    """
     state: MessageState = data.get("state", "queued")
     times = data.get("receipts")
     known = times if isinstance(times, dict) else {}
@@ -57,15 +60,15 @@ def build_receipt(data: dict[str, Any], session: Session, machine: Machine, now:
     return Receipt(
         state=state,
         dashes=_DASHES[state],
-        words=_say(state, session, machine),
+        words=_say(state, machine),
         at=moments.get(state) if state in ("seen", "answered", "cancelled") else None,
         steps=[Step(label=name.capitalize(), time=moment) for name, moment in moments.items()],
     )
 
 
-def _say(state: MessageState, session: Session, machine: Machine) -> str:
+def _say(state: MessageState, machine: Machine) -> str:
     words: dict[MessageState, str] = {
-        "queued": f"Queued. {_say_queued(session, machine)}",
+        "queued": "Queued. Claude reads it when it is connected and idle.",
         "delivered": f"On {machine.name}, not yet seen by Claude.",
         "seen": "Seen by Claude",
         "answered": "Answered",
@@ -74,16 +77,3 @@ def _say(state: MessageState, session: Session, machine: Machine) -> str:
         "uncertain": f"Uncertain. Claude Code on {machine.name} went away before it confirmed.",
     }
     return words[state]
-
-
-def _say_queued(session: Session, machine: Machine) -> str:
-    if session.state not in ("offline", "ended") and session.delivery == "none":
-        return "Waits for a start with the channel."
-    words: dict[SessionState, str] = {
-        "offline": "Sent when the session returns.",
-        "ended": "Waits until the session is resumed.",
-        "working": "Claude reads it when the current turn ends.",
-        "needs_you": f"Claude first waits for an answer on {machine.name}.",
-        "idle": "Claude reads it now.",
-    }
-    return words[session.state]

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from hub.core.model import Entry, Machine, Session
 from hub.pages.cards import (
@@ -25,12 +26,16 @@ from hub.pages.cards import (
     list_rail,
     pick_machine,
 )
-from hub.pages.entries import EntryView, build_entry
+from hub.pages.entries import build_entry
 from hub.pages.markdown import Prose
+from hub.pages.rendered import Rendered
 from hub.pages.sessions import build_facts, build_line, build_lineage
 from hub.pages.text import build_initials, say_size
 
 View = Literal["overview", "session"]
+
+PAGE_CHARS = 2_000_000
+"""HTML of entries in one page; the newest have their place first."""
 
 
 class Viewer(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,11 +51,22 @@ class Viewer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pages:
-    """Renders every page and every live update. ``clock`` gives the present in microseconds."""
+    """Renders every page and every live update; threads may share it.
 
-    def __init__(self, static: str, clock: Callable[[], int] = lambda: time.time_ns() // 1000) -> None:
+    ``clock`` gives the present in microseconds, ``command`` is how Heliograph is called on the hub's host.
+    """
+
+    def __init__(
+        self,
+        static: str,
+        clock: Callable[[], int] = lambda: time.time_ns() // 1000,
+        *,
+        command: str = "heliograph",
+    ) -> None:
         self._clock = clock
         self._prose = Prose()
+        self._rendered = Rendered()
+        self._command = command
         self._templates = Environment(
             loader=PackageLoader("web", "templates"),
             autoescape=True,
@@ -61,7 +77,7 @@ class Pages:
             lstrip_blocks=True,
         )
         self._templates.filters["size"] = say_size
-        self._templates.globals.update(static=static.rstrip("/"), state_labels=STATE_LABELS)
+        self._templates.globals.update(static=static.rstrip("/"), state_labels=STATE_LABELS, on_hub=command)
 
     def overview(
         self,
@@ -83,6 +99,7 @@ class Pages:
             groups=group_cards(sessions, by_id, now),
             paired=[machine.name for machine in by_id.values()],
             public_url=public_url.rstrip("/"),
+            on_machine=self._command if is_here(public_url) else "heliograph",
         )
 
     def session(
@@ -98,11 +115,15 @@ class Pages:
         change_id: int,
         related: Mapping[str, Session],
         counts: Mapping[Any, int] | None = None,
+        older: bool = False,
     ) -> str:
-        """One session's chat; ``sessions`` are for the rail, ``related`` those its lineage names, by id."""
+        """One session's chat; ``sessions`` are for the rail, ``related`` those its lineage names, by id.
+
+        ``older``: there are entries before those given.
+        """
         now = self._clock()
         by_id = {known.machine_id: known for known in machines}
-        views = (build_entry(entry, session, machine, self._prose, now) for entry in entries)
+        rows, all_fit = self._render_latest(entries, session, machine)
         return self._render(
             "session.html",
             **self._shell(
@@ -116,7 +137,8 @@ class Pages:
                 current=session.session_id,
             ),
             **self._session_parts(session, machine, now),
-            entries=sorted((view for view in views if view), key=_by_position),
+            rows=rows,
+            latest=0 if all_fit and not older else len(rows),
             lineage=build_lineage(session, related),
         )
 
@@ -146,8 +168,8 @@ class Pages:
 
     def entry_stream(self, entry: Entry, session: Session, machine: Machine) -> str:
         """The live update that puts an entry into its session's chat; empty for kinds not shown."""
-        view = build_entry(entry, session, machine, self._prose, self._clock())
-        return self._render("streams/entry.html", e=view) if view else ""
+        row = self._render_entry(entry, session, machine)
+        return self._render("streams/entry.html", row=row) if row else ""
 
     def session_streams(self, session: Session, machine: Machine, counts: Mapping[Any, int], view: View) -> str:
         """The live updates for a changed session.
@@ -165,6 +187,31 @@ class Pages:
             group=build_group(machine, [], [], now),
             counts=count_states(counts),
         )
+
+    def _render_latest(
+        self, entries: Sequence[Entry], session: Session, machine: Machine
+    ) -> tuple[list[Markup], bool]:
+        """The newest entries that a page has room for, in order, and whether these are all."""
+        rows: list[Markup] = []
+        room = PAGE_CHARS
+        for entry in sorted(entries, key=_by_position, reverse=True):
+            row = self._render_entry(entry, session, machine)
+            room -= len(row)
+            if room < 0 and rows:
+                return rows[::-1], False
+            if row:
+                rows.append(row)
+        return rows[::-1], True
+
+    def _render_entry(self, entry: Entry, session: Session, machine: Machine) -> Markup:
+        """One entry, empty if its kind isn't shown. Everything that it depends on is in ``version``."""
+        version = (entry.change_id, session.cwd, machine.name, machine.user)
+        html = self._rendered.find(entry.entry_id, version)
+        if html is None:
+            view = build_entry(entry, session.cwd, machine, self._prose, self._clock())
+            html = Markup(self._render(f"entries/{view.kind}.html", e=view) if view else "")  # noqa: S704 - a template's
+            self._rendered.keep(entry.entry_id, version, html)
+        return html
 
     def _session_parts(self, session: Session, machine: Machine, now: int) -> dict[str, Any]:
         return {
@@ -204,5 +251,11 @@ class Pages:
         return html.encode(errors="replace").decode()  # half a surrogate pair must not fail a whole page
 
 
-def _by_position(view: EntryView) -> tuple[int, str]:
-    return view.position, view.entry_id
+def is_here(public_url: str) -> bool:
+    """Whether only this very host can reach the hub, so that every machine paired with it is this one."""
+    host = urlsplit(public_url).hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def _by_position(entry: Entry) -> tuple[int, str]:
+    return entry.position, entry.entry_id

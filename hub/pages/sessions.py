@@ -88,7 +88,7 @@ def build_lineage(session: Session, related: Mapping[str, Session]) -> list[Ance
         came = Ancestor(icon=_ICONS[relation], words=_FROM[relation], title=title, session_id=before.session_id)
         lines.insert(0, came)
     if after is not None:
-        relation = "fork" if after.relation == "fork" else "clear"
+        relation = session.next_relation or "clear"
         words = "Forked to" if relation == "fork" else "Cleared to"
         title = name_session(after)
         lines.append(Ancestor(icon=_ICONS[relation], words=words, title=title, session_id=after.session_id))
@@ -98,7 +98,7 @@ def build_lineage(session: Session, related: Mapping[str, Session]) -> list[Ance
 def build_line(session: Session, machine: Machine, now: int) -> Line:
     """What happens to a message that is written now; never more than is true."""
     state = session.state
-    if state == "ended" and session.next_session_id:
+    if state == "ended" and session.next_session_id and session.next_relation == "clear":
         text = "Cleared. Your message goes to"
         return Line(tone="plain", icon="eraser", text=text, next_session_id=session.next_session_id)
     began = session.turn_started_at if state == "working" else None

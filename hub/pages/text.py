@@ -5,17 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
+from wire.text import show_unseen
+
 _MODEL = re.compile(r"claude-(?:(\d+)(?:-(\d+))?-)?([a-z]+)(?:-(\d{1,2}))?(?:-(\d{1,2}))?(?:-\d{8})?(?:\[.*\])?")
 
-_UNSEEN = re.compile(
-    "["
-    "\x00-\x08\x0b-\x1f\x7f-\x9f"  # controls, but tab and newline
-    "\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"  # soft hyphen, joiners and fillers
-    "\u200b-\u200f\u2028-\u202e\u2060-\u206f"  # zero width, separators, bidi
-    "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb"  # fillers, variation selectors, byte order mark
-    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff"  # musical controls, tags
-    "]"
-)
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
 
 MODES = {
@@ -30,7 +23,7 @@ MODES = {
 
 def reveal(text: str) -> str:
     """The text with everything that can't be seen spelled out: ``⟨U+202E⟩``. Newline and tab stay."""
-    return _UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text.replace("\r\n", "\n"))
+    return show_unseen(text.replace("\r\n", "\n"))
 
 
 def reveal_output(text: str) -> str:

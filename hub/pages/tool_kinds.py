@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import islice
 
-from hub.pages.diff import Hunk, compare_texts, count_changes, read_patch
-from hub.pages.outputs import PAGE_BYTES, Output, build_output
+from hub.pages.diff import Diff, Hunk, compare_texts, read_patch
+from hub.pages.outputs import Output, build_output
 from hub.pages.text import reveal, say_count, say_size, shorten_path
 from hub.pages.tool_parts import (
     Call,
@@ -23,6 +24,9 @@ from hub.pages.tool_parts import (
 
 DIFF_ROWS = 80
 """A longer diff is folded after this many lines."""
+
+FIELDS = 100
+"""Of a tool's input, at most so many are shown."""
 
 
 def present(call: Call) -> Shown:
@@ -52,20 +56,19 @@ def _present_bash(call: Call) -> Shown:
 
 def _present_edit(call: Call) -> Shown:
     path = call.text("file_path")
-    hunks = read_patch(call.answer("structuredPatch"))
-    if not hunks:
-        edits = call.input.get("edits") if call.name == "MultiEdit" else [call.input]
-        for edit in edits if isinstance(edits, list) else []:
-            if isinstance(edit, dict):
-                hunks += compare_texts(str(edit.get("old_string", "")), str(edit.get("new_string", "")))
-    return _show_changes(call, "pencil", path, hunks)
+    diff = read_patch(call.answer("structuredPatch"))
+    if not diff.hunks:
+        given = call.input.get("edits") if call.name == "MultiEdit" else [call.input]
+        edits = [edit for edit in given if isinstance(edit, dict)] if isinstance(given, list) else []
+        diff = compare_texts((str(edit.get("old_string", "")), str(edit.get("new_string", ""))) for edit in edits)
+    return _show_changes(call, "pencil", path, diff)
 
 
 def _present_write(call: Call) -> Shown:
     path, content = call.text("file_path"), call.text("content")
-    hunks = read_patch(call.answer("structuredPatch"))
-    if hunks:
-        return _show_changes(call, "file-plus", path, hunks)
+    diff = read_patch(call.answer("structuredPatch"))
+    if diff.hunks:
+        return _show_changes(call, "file-plus", path, diff)
     lines = content.count("\n") + (not content.endswith("\n")) if content else 0
     return Shown(
         icon="file-plus",
@@ -75,36 +78,31 @@ def _present_write(call: Call) -> Shown:
     )
 
 
-def _show_changes(call: Call, icon: str, path: str, hunks: list[Hunk]) -> Shown:
-    added, removed = count_changes(hunks)
-    shown, rest = _split_rows(hunks, DIFF_ROWS)
-    folded, beyond = _split_rows(rest, sum(len(hunk.rows) for hunk in rest))
+def _show_changes(call: Call, icon: str, path: str, diff: Diff) -> Shown:
+    shown, folded = _split_rows(diff.hunks, DIFF_ROWS)
     return Shown(
         icon=icon,
         target=shorten_path(path, call.cwd),
-        added=added,
-        removed=removed,
+        added=diff.added,
+        removed=diff.removed,
         body=DiffBody(
             label=path,
             shown=shown,
             folded=folded,
             folded_rows=sum(len(hunk.rows) for hunk in folded),
-            left_out=sum(len(hunk.rows) for hunk in beyond),
+            left_out=diff.left_out,
             error=call.error,
         ),
     )
 
 
-def _split_rows(hunks: list[Hunk], rows: int, room: int = PAGE_BYTES) -> tuple[list[Hunk], list[Hunk]]:
-    """The hunks up to ``rows`` rows and ``room`` characters, and the rest; a hunk may be cut in two."""
+def _split_rows(hunks: list[Hunk], rows: int) -> tuple[list[Hunk], list[Hunk]]:
+    """The hunks up to ``rows`` rows, and the rest; a hunk may be cut in two."""
     first: list[Hunk] = []
     rest: list[Hunk] = []
     for hunk in hunks:
-        at = 0
-        while at < len(hunk.rows) and rows > 0 and room > 0:
-            room -= sum(len(part.text) for part in hunk.rows[at].parts)
-            rows -= 1
-            at += 1
+        at = min(len(hunk.rows), rows)
+        rows -= at
         if at:
             first.append(Hunk(heading=hunk.heading, rows=hunk.rows[:at]))
         if at < len(hunk.rows):
@@ -178,10 +176,11 @@ def _present_other(call: Call) -> Shown:
 
 def _build_fields(call: Call, result: str) -> FieldsBody:
     fields = []
-    for name, value in call.input.items():
+    for name, value in islice(call.input.items(), FIELDS):
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
         fields.append(Field(reveal(str(name)), build_output(text, printed=False)))
-    return FieldsBody(fields=fields, result=_output(result), error=call.error)
+    left_out = len(call.input) - len(fields)
+    return FieldsBody(fields=fields, left_out=left_out, result=_output(result), error=call.error)
 
 
 _PRESENTERS: dict[str, Callable[[Call], Shown]] = {

@@ -52,9 +52,10 @@ class Field(msgspec.Struct, frozen=True):
 
 
 class FieldsBody(msgspec.Struct, frozen=True, kw_only=True, tag="fields"):
-    """What went in, by name, and what came back."""
+    """What went in, by name (but for ``left_out`` fields), and what came back."""
 
     fields: list[Field]
+    left_out: int
     result: Output | None
     error: Output | None
 

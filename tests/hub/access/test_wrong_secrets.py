@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -118,3 +119,18 @@ async def test_expired_revoked_missing_and_used_secrets_never_count(hub: Hub) ->
         assert (await hub.submit_sign_in(used)).status == 403
         assert (await hub.submit_sign_in("")).status == 403
     assert (await hub.submit_sign_in(await do_create_sign_in(hub.db))).status == 303
+
+
+async def test_guesses_at_the_same_time_count_too(hub: Hub) -> None:
+    guess = {"code": "AAAA-BBBB", "name": "n", "user": "u", "os": "o"}
+    answers = await asyncio.gather(*(hub.call("POST", "/api/v1/join", guess) for _ in range(3 * WRONG)))
+    assert sorted({answer.status for answer in answers}) == [403, 429]
+    assert sum(answer.status == 403 for answer in answers) == WRONG
+
+
+def test_a_right_secret_is_forgiven() -> None:
+    limiter = WrongSecrets()
+    for _ in range(2 * WRONG):
+        limiter.note("192.0.2.1", 0.0)
+        limiter.forgive("192.0.2.1")
+    assert not limiter.is_frozen("192.0.2.1", 0.0)

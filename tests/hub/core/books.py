@@ -16,11 +16,16 @@ from wire.ids import build_id
 MACHINE = "machine-1"
 
 
-def as_stored(event: Event, machine_id: str = MACHINE) -> Stored:
+def as_stored(event: Event, machine_id: str = MACHINE, *, orphan: bool = False) -> Stored:
     """The event as the hub reads it."""
-    body = parse_body(event.body)
     return Stored(
-        event_id=event.event_id, at=event.at, source=event.source, machine_id=machine_id, pid=event.pid, body=body
+        event_id=event.event_id,
+        at=event.at,
+        source=event.source,
+        machine_id=machine_id,
+        pid=event.pid,
+        body=parse_body(event.body),
+        orphan=orphan,
     )
 
 
@@ -38,6 +43,11 @@ class Books:
             for event in [item] if isinstance(item, Event) else item:
                 self.at = max(self.at, event.at)
                 fold(self.world, as_stored(event))
+
+    def take_left_over(self, *events: Event) -> None:
+        """Events of a process that was gone when another channel sent them."""
+        for event in events:
+            fold(self.world, as_stored(event, orphan=True))
 
     def hub(self, claude: Claude, name: str, **fields: Any) -> str:
         """An event of the hub's own making; returns its id."""

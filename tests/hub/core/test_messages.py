@@ -48,10 +48,24 @@ def test_the_end_of_the_turn_answers_what_was_seen(books: Books, claude: Claude)
     assert books.message_state(message) == "answered"
 
 
-def test_the_end_of_a_turn_answers_nothing_that_was_not_seen(books: Books, claude: Claude) -> None:
+def test_a_whole_turn_without_an_injected_message_leaves_it_uncertain(books: Books, claude: Claude) -> None:
     message = books.send(claude)
-    books.take(claude.injected(message), claude.prompt("typed meanwhile"), claude.stop())
+    books.take(claude.injected(message), claude.prompt("typed meanwhile"))
     assert books.message_state(message) == "delivered"
+    books.take(claude.stop())
+    assert books.message_state(message) == "uncertain"
+
+
+def test_the_end_of_the_turn_in_which_it_was_injected_says_nothing_of_a_message(books: Books, claude: Claude) -> None:
+    message = books.send(claude)
+    books.take(claude.prompt("typed before"), claude.injected(message), claude.stop())
+    assert books.message_state(message) == "delivered"
+
+
+def test_what_was_queued_for_a_cleared_session_expires(books: Books, claude: Claude) -> None:
+    message = books.send(claude)
+    books.take(claude.prompt("busy"), claude.stop(), claude.clear())
+    assert books.message_state(message) == "expired"
 
 
 def test_sight_proves_delivery(books: Books, claude: Claude) -> None:

@@ -248,3 +248,61 @@ def test_facts_of_the_channel_are_kept(books: Books, claude: Claude) -> None:
 def test_the_mode_of_the_latest_hook_counts(books: Books, claude: Claude) -> None:
     books.take(claude.prompt("go"), claude.hook("PreToolUse", permission_mode="plan"))
     assert books.session(claude).permission_mode == "plan"
+
+
+def test_a_resume_in_the_process_succeeds_nothing(books: Books, claude: Claude) -> None:
+    first = claude.session_id
+    books.take(claude.start(), claude.prompt("go"), claude.stop(), claude.end("resume"))
+    claude.session_id = new_uuid()
+    books.take(claude.start("resume"))
+    assert (books.session(first).state, books.session(first).next_session_id) == ("ended", None)
+    assert (books.session(claude).previous_session_id, books.session(claude).relation) == (None, None)
+
+
+def test_esc_at_the_terminal_settles_the_turn(books: Books, claude: Claude) -> None:
+    books.take(claude.prompt("go"), claude.pre_tool("t1"), claude.asks())
+    assert books.session(claude).state == "needs_you"
+    books.take(claude.channel("ChannelIdle"))
+    assert (books.session(claude).state, books.session(claude).waiting_for) == ("idle", [])
+    assert books.entries(claude, "tool")[0].data["state"] == "interrupted"
+
+
+def test_an_answer_at_the_terminal_is_noticed_before_the_tool_ends(books: Books, claude: Claude) -> None:
+    books.take(claude.prompt("go"), claude.pre_tool("t1"), claude.asks(), claude.channel("ChannelBusy"))
+    assert (books.session(claude).state, books.session(claude).waiting_for) == ("working", [])
+
+
+def test_going_on_without_having_asked_changes_nothing(books: Books, claude: Claude) -> None:
+    books.take(claude.prompt("go"), claude.stop(), claude.channel("ChannelBusy"))
+    assert books.session(claude).state == "idle"
+
+
+def test_what_a_dead_process_left_behind_revives_nothing(books: Books, claude: Claude) -> None:
+    books.take_left_over(claude.start(), claude.prompt("go"))
+    assert books.session(claude).state == "offline"
+    books.take_left_over(claude.end())
+    assert books.session(claude).state == "ended"
+
+
+def test_left_over_events_do_not_take_a_session_from_the_process_it_goes_on_in(books: Books, claude: Claude) -> None:
+    books.take(claude.start(), claude.prompt("go"))
+    again = Claude(claude.session_id, pid=claude.pid + 1, at=claude.at)
+    books.take(again.start("resume"))
+    books.link_up(again)
+    books.take_left_over(claude.prompt("last words"), claude.end())
+    assert (books.session(claude).pid, books.session(claude).ended) == (again.pid, False)
+
+
+def test_hooks_of_a_slow_clock_bring_a_session_back_all_the_same(books: Books, claude: Claude) -> None:
+    books.take(claude.start())
+    books.link_up(claude)
+    books.link_down(claude, "lost")
+    claude.at -= 3_600_000_000
+    books.take(claude.prompt("still here"))
+    assert books.session(claude).state == "working"
+
+
+def test_events_that_were_dropped_are_told(books: Books, claude: Claude) -> None:
+    books.take(claude.start(), claude.channel("ChannelGap", dropped=12))
+    notice = books.entries(claude, "notice")[0].data
+    assert (notice["code"], notice["text"], notice["level"]) == ("gap", "12", "error")

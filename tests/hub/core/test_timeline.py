@@ -71,7 +71,7 @@ def test_stop_adds_nothing_to_text_that_was_shown(books: Books, claude: Claude) 
 
 def test_text_shown_just_after_stop_is_not_shown_twice(books: Books, claude: Claude) -> None:
     books.take(claude.prompt("go"), claude.stop("hmm, well"))
-    books.take(claude.says("hmm, ", message_id="m", final=False), claude.says("well", message_id="m"))
+    books.take(claude.says("hmm, ", message_id="m", final=False), claude.says("well", message_id="m", index=1))
     assert [entry.data["text"] for entry in books.entries(claude, "assistant")] == ["hmm, well"]
     books.take(claude.prompt("more"), claude.stop("next"), claude.says("next"))
     assert [entry.data["text"] for entry in books.entries(claude, "assistant")] == ["hmm, well", "next"]
@@ -214,3 +214,38 @@ def test_unknown_events_change_no_entry(books: Books, claude: Claude) -> None:
     books.take(claude.start(), claude.hook("PostToolBatch", tool_calls=[]), claude.hook("SomethingNew", x=[1, {}]))
     assert books.kinds(claude) == []
     assert books.session(claude).cwd == "/home/maya/project"
+
+
+def test_what_an_earlier_turn_left_running_doesnt_pull_text_up(books: Books, claude: Claude) -> None:
+    books.take(claude.prompt("first"), claude.pre_tool("t1"))
+    message = books.send(claude)
+    books.take(claude.take(message), claude.says("The answer"))
+    assert books.kinds(claude) == ["prompt", "tool", "message", "assistant"]
+
+
+def test_pieces_of_a_text_that_overtake_each_other_are_put_in_order(books: Books, claude: Claude) -> None:
+    books.take(
+        claude.prompt("go"),
+        claude.says("Fine.", message_id="m", index=1),
+        claude.says("Let me look.\n\n", message_id="m", index=0, final=False),
+    )
+    [entry] = books.entries(claude, "assistant")
+    assert (entry.data["text"], entry.data["streaming"]) == ("Let me look.\n\nFine.", False)
+
+
+def test_pieces_replace_what_an_earlier_stop_made_of_the_text(books: Books, claude: Claude) -> None:
+    books.take(
+        claude.prompt("go"),
+        claude.stop("Fine."),
+        claude.says("Let me look.\n\n", message_id="m", index=0, final=False),
+        claude.says("Fine.", message_id="m", index=1),
+    )
+    [entry] = books.entries(claude, "assistant")
+    assert (entry.data["text"], entry.data["streaming"]) == ("Let me look.\n\nFine.", False)
+
+
+def test_a_text_whose_piece_is_lost_is_closed_by_the_next_turn(books: Books, claude: Claude) -> None:
+    books.take(claude.prompt("go"), claude.says("and the rest", message_id="m", index=1), claude.stop())
+    books.take(claude.prompt("next"))
+    [entry] = books.entries(claude, "assistant")
+    assert (entry.data["text"], entry.data["streaming"]) == ("and the rest", False)

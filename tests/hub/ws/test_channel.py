@@ -291,10 +291,12 @@ class TestMessages:
         async with hub.channel(claude) as channel:
             await channel.next_push()
             await channel.send(claude.injected(first))
-            await channel.send(claude.prompt("typed meanwhile"), claude.stop())
+            await channel.send(claude.prompt("typed meanwhile"))
             await hub.pushes_done()
             await channel.send()
             assert channel.pushes == []
+            await channel.send(claude.stop())
+            assert (await channel.next_push()).text == "second"
 
     async def test_a_declined_message_is_pushed_again_after_the_turn(self, hub: Hub, claude: Claude) -> None:
         sent = await hub.send(claude.session_id)

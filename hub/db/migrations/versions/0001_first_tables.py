@@ -58,6 +58,7 @@ def upgrade() -> None:
         sa.Column("pid", sa.Integer(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("received_at", sa.BigInteger(), nullable=False),
+        sa.Column("orphan", sa.Boolean(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(["machine_id"], ["machines.machine_id"], name=op.f("fk_events_machine_id")),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_events")),
@@ -72,6 +73,7 @@ def upgrade() -> None:
         sa.Column("session_id", sa.String(), nullable=True),
         sa.Column("linked", sa.Boolean(), nullable=False),
         sa.Column("push", sa.Boolean(), nullable=False),
+        sa.Column("gone", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["machine_id"], ["machines.machine_id"], name=op.f("fk_processes_machine_id")),
         sa.PrimaryKeyConstraint("machine_id", "pid", name=op.f("pk_processes")),
     )
