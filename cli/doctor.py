@@ -5,96 +5,28 @@ The order is the order in which to mend things: what comes first often explains 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from cli.errors import UnreachableReason
-from cli.mcp_log import LogVerdict, Outcome
+from cli.facts import Carrier, ClaudeFacts, Facts, Finding, InstallFacts, Level, PairingFacts, SessionLog
+from cli.mcp_log import Outcome
 
-Level = Literal["ok", "note", "blocker"]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing found: ``code`` is for programs; ``next_step`` is empty when all is well."""
-
-    code: str
-    level: Level
-    what: str
-    next_step: str = ""
-
-
-@dataclass(frozen=True)
-class ClaudeFacts:
-    """The Claude Code that would be started: None fields were not found out."""
-
-    command: str | None = None
-    version: str | None = None
-    wanted_events: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class PairingFacts:
-    """machine.json and the hub: ``problem`` is why the file can't be used."""
-
-    state: Literal["paired", "missing", "loose", "unusable"] = "missing"
-    path: str = ""
-    problem: str = ""
-    hub_url: str = ""
-    hub: UnreachableReason | Literal["ok", "unchecked"] = "unchecked"
-    hub_detail: str = ""
-    key: Literal["ok", "refused", "unchecked"] = "unchecked"
-
-
-@dataclass(frozen=True)
-class InstallFacts:
-    """Our part of Claude Code's files. ``problem`` names a file that doesn't parse."""
-
-    problem: str = ""
-    events: tuple[str, ...] = ()
-    stale_events: tuple[str, ...] = ()
-    hooks_disabled: bool = False
-    script: Literal["ok", "missing", "old"] = "ok"
-    interpreter: str | None = None
-    interpreter_there: bool = True
-    server: Literal["ok", "missing", "stale"] = "missing"
-    server_command: str | None = None
-    server_command_there: bool = True
-    permissions_missing: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Carrier:
-    """A running Claude Code with our channel in it."""
-
-    pid: int
-    has_flag: bool
-
-
-@dataclass(frozen=True)
-class Facts:
-    """All that `gather_facts` found. ``log_is_old``: the log was written before the last install."""
-
-    claude: ClaudeFacts = field(default_factory=ClaudeFacts)
-    pairing: PairingFacts = field(default_factory=PairingFacts)
-    install: InstallFacts = field(default_factory=InstallFacts)
-    carriers: tuple[Carrier, ...] = ()
-    log: LogVerdict | None = None
-    log_path: str = ""
-    log_is_old: bool = False
+_US = "\0"
+"""Stands for our own program in the next steps below, until `examine` knows how it is called."""
 
 
 def examine(facts: Facts) -> list[Finding]:
     """All findings, what is well included, in the order in which to mend them."""
-    return [
+    findings = [
         *_examine_claude(facts.claude),
         *_examine_pairing(facts.pairing),
         *_examine_install(facts.install, facts.claude),
         *_examine_server(facts.install),
         *_examine_carriers(facts.carriers),
-        *_examine_log(facts),
+        *_examine_logs(facts),
     ]
+    return [replace(found, next_step=found.next_step.replace(_US, facts.command)) for found in findings]
 
 
 def has_blocker(findings: list[Finding]) -> bool:
@@ -121,7 +53,7 @@ def _examine_pairing(pairing: PairingFacts) -> Iterator[Finding]:
             "not_paired",
             "blocker",
             f"This machine isn't paired with a hub ({pairing.path} is missing).",
-            "On the hub's host run `heliograph pair`; here run the `heliograph join …` that it prints.",
+            f"On the hub's host run `{_US} pair`; here run the `heliograph join …` that it prints.",
         )
     elif pairing.state == "loose":
         yield Finding(
@@ -131,20 +63,20 @@ def _examine_pairing(pairing: PairingFacts) -> Iterator[Finding]:
             f"chmod 600 {pairing.path}   (if others use this machine, join again with --replace)",
         )
     elif pairing.state == "unusable":
-        yield Finding("machine_file_unusable", "blocker", pairing.problem, "Pair again: heliograph join --replace URL")
+        yield Finding("machine_file_unusable", "blocker", pairing.problem, f"Pair again: {_US} join --replace URL")
     else:
         yield Finding("paired", "ok", f"Paired with {pairing.hub_url}.")
         yield from _examine_hub(pairing)
 
 
 _HUB: dict[UnreachableReason, tuple[str, str]] = {
-    "refused": ("nothing listens there", "Start the hub: heliograph hub"),
+    "refused": ("nothing listens there", f"Start the hub: {_US} hub"),
     "timeout": ("it doesn't answer in time", "Look at the hub, and at firewalls between here and there."),
-    "no_address": ("its name has no address", "Check the name, or pair again: heliograph join --replace URL"),
+    "no_address": ("its name has no address", f"Check the name, or pair again: {_US} join --replace URL"),
     "tls": ("its certificate isn't accepted", "Mend the certificate or add its authority to this machine's trust."),
     "wrong_answer": (
         "what answers there is no Heliograph hub",
-        "Look what else uses that address, or pair again: heliograph join --replace URL",
+        f"Look what else uses that address, or pair again: {_US} join --replace URL",
     ),
     "broken": ("the connection breaks", "Look at the hub, and at proxies between here and there."),
 }
@@ -166,39 +98,44 @@ def _examine_hub(pairing: PairingFacts) -> Iterator[Finding]:
             "key_refused",
             "blocker",
             "The hub refuses this machine's key: it was revoked, or the hub has a new database.",
-            "Pair again: heliograph join --replace URL",
+            f"Pair again: {_US} join --replace URL",
         )
 
 
 def _examine_install(install: InstallFacts, claude: ClaudeFacts) -> Iterator[Finding]:
     if install.problem:
-        yield Finding(
-            "settings_unreadable", "blocker", install.problem, "Mend that file, then run `heliograph install`."
-        )
+        yield Finding("settings_unreadable", "blocker", install.problem, f"Mend that file, then run `{_US} install`.")
         return
     missing = [event for event in claude.wanted_events if event not in install.events]
     if not install.events:
-        yield Finding("hooks_missing", "blocker", "The hooks aren't installed.", "heliograph install")
+        yield Finding("hooks_missing", "blocker", "The hooks aren't installed.", f"{_US} install")
         return
     if missing:
-        yield Finding("hooks_partly", "blocker", f"Hooks are missing for {', '.join(missing)}.", "heliograph install")
+        yield Finding("hooks_partly", "blocker", f"Hooks are missing for {', '.join(missing)}.", f"{_US} install")
     if install.stale_events:
         yield Finding(
             "hooks_stale",
             "blocker",
             f"The hooks for {', '.join(install.stale_events)} point to another place or version.",
-            "heliograph install",
+            f"{_US} install",
         )
     if not install.interpreter_there:
         yield Finding(
             "interpreter_missing",
             "blocker",
             f"The hooks' interpreter is gone: {install.interpreter}.",
-            "heliograph install",
+            f"{_US} install",
         )
     if install.script != "ok":
         problem = "is missing" if install.script == "missing" else "is another version's"
-        yield Finding("hook_script", "blocker", f"The hooks' script {problem}.", "heliograph install")
+        yield Finding("hook_script", "blocker", f"The hooks' script {problem}.", f"{_US} install")
+    if install.uploader != "ok" and install.script != "missing":
+        yield Finding(
+            "uploader",
+            "note",
+            "The hooks don't know the interpreter that sends what sessions without a channel do.",
+            f"{_US} install",
+        )
     if install.hooks_disabled:
         yield Finding(
             "hooks_disabled",
@@ -214,18 +151,16 @@ def _examine_server(install: InstallFacts) -> Iterator[Finding]:
     if install.problem:
         return
     if install.server == "missing":
-        yield Finding("server_missing", "blocker", "The MCP server isn't configured.", "heliograph install")
+        yield Finding("server_missing", "blocker", "The MCP server isn't configured.", f"{_US} install")
     elif not install.server_command_there:
         yield Finding(
             "server_interpreter_missing",
             "blocker",
             f"The channel's interpreter is gone: {install.server_command}.",
-            "Install Heliograph again, then run `heliograph install`.",
+            f"Install Heliograph again, then run `{_US} install`.",
         )
     elif install.server == "stale":
-        yield Finding(
-            "server_stale", "blocker", "The MCP server points to another place or version.", "heliograph install"
-        )
+        yield Finding("server_stale", "blocker", "The MCP server points to another place or version.", f"{_US} install")
     else:
         yield Finding("server", "ok", "The MCP server is configured.")
     if install.permissions_missing and install.server != "missing":
@@ -233,40 +168,53 @@ def _examine_server(install: InstallFacts) -> Iterator[Finding]:
             "permissions_missing",
             "note",
             f"Claude will ask before it uses {', '.join(install.permissions_missing)}.",
-            "heliograph install",
+            f"{_US} install",
         )
 
 
-_START = "End it and start it again: heliograph claude   (add --resume to go on with the conversation)"
+_START = f"End it and start it again: {_US} claude   (add --resume to go on with the conversation)"
 
 
 def _examine_carriers(carriers: tuple[Carrier, ...]) -> Iterator[Finding]:
-    without = [str(carrier.pid) for carrier in carriers if not carrier.has_flag]
     if not carriers:
-        yield Finding("no_session", "note", "No Claude Code with our channel runs now.", "heliograph claude")
-    elif len(without) == len(carriers):
+        yield Finding("no_session", "note", "No Claude Code with our channel runs now.", f"{_US} claude")
+    heard = [carrier for carrier in carriers if carrier.is_heard]
+    if dead := _list_pids(carrier for carrier in carriers if not carrier.is_heard):
         yield Finding(
-            "channel_flag_missing",
+            "channel_died",
             "blocker",
-            f"No running session was started with the channel flag (process {', '.join(without)}): "
-            "they are shown, but take no messages.",
-            _START,
+            f"Process {dead}: its channel has died, so nothing of it reaches the hub.",
+            f"/mcp reconnect in that session, or restart it: {_US} claude --resume",
         )
-    else:
-        yield Finding("carriers", "ok", f"{len(carriers) - len(without)} running with the channel on.")
+    without = _list_pids(carrier for carrier in heard if not carrier.has_flag)
+    with_flag = sum(carrier.has_flag for carrier in heard)
+    if with_flag:
+        yield Finding("carriers", "ok", f"{with_flag} running with the channel on.")
         if without:
             yield Finding(
                 "channel_flag_missing_in_some",
                 "note",
-                f"Process {', '.join(without)} was started without the channel flag and takes no messages.",
+                f"Process {without} was started without the channel flag and takes no messages.",
                 _START,
             )
+    elif without:
+        yield Finding(
+            "channel_flag_missing",
+            "blocker",
+            f"No running session was started with the channel flag (process {without}): "
+            "they are shown, but take no messages.",
+            _START,
+        )
+
+
+def _list_pids(carriers: Iterable[Carrier]) -> str:
+    return ", ".join(str(carrier.pid) for carrier in carriers)
 
 
 _LOG: dict[Outcome, tuple[str, str, str]] = {
     "no_flag": (
         "channel_flag_missing",
-        "The newest session was started without the channel flag.",
+        "A session was started without the channel flag.",
         _START,
     ),
     "no_preview": (
@@ -286,46 +234,62 @@ _LOG: dict[Outcome, tuple[str, str, str]] = {
     ),
     "not_allowlisted": (
         "flag_wrong",
-        "The newest session was started with --channels, which takes approved plugins only.",
+        "A session was started with --channels, which takes approved plugins only.",
         _START,
     ),
     "modern": (
         "handshake_refused",
         "Claude Code agreed with the channel on a protocol that carries no pushes.",
-        "Update Heliograph, run `heliograph install`, start the session again.",
+        f"Update Heliograph, run `{_US} install`, start the session again.",
     ),
     "no_capability": (
         "handshake_refused",
         "Claude Code doesn't take our server for a channel: another program runs under its name.",
-        "Run `heliograph install`, start the session again.",
+        f"Run `{_US} install`, start the session again.",
     ),
     "skipped": ("channel_skipped", "Claude Code doesn't use the channel.", "Update Claude Code and Heliograph."),
     "failed": (
         "handshake_failed",
         "Claude Code could not connect to the channel.",
-        "Look into log/channel.log in HELIOGRAPH_HOME; run `heliograph install`, start the session again.",
+        f"Look into log/channel.log in HELIOGRAPH_HOME; run `{_US} install`, start the session again.",
     ),
 }
 
 
-def _examine_log(facts: Facts) -> Iterator[Finding]:
-    log = facts.log
-    if log is None or log.outcome == "silent":
-        yield Finding(
-            "handshake_unknown",
-            "note",
-            "Claude Code's log says nothing yet about the channel.",
-            "Start a session: heliograph claude",
-        )
+_UNKNOWN = Finding(
+    "handshake_unknown",
+    "note",
+    "Claude Code's log says nothing yet about the channel.",
+    f"Start a session: {_US} claude",
+)
+
+
+def _examine_logs(facts: Facts) -> Iterator[Finding]:
+    for log in facts.logs:
+        yield from _examine_log(log, facts.carriers)
+    if not facts.logs:
+        yield _UNKNOWN
+
+
+def _examine_log(log: SessionLog, carriers: tuple[Carrier, ...]) -> Iterator[Finding]:
+    verdict = log.verdict
+    if verdict.outcome == "silent":
+        yield _UNKNOWN
         return
-    if log.outcome == "registered":
-        yield Finding("handshake", "ok", f"Claude Code listens to the channel (as of {log.at}).")
+    who = "" if log.pid is None else f"Process {log.pid}: "
+    if verdict.outcome == "registered":
+        yield Finding("handshake", "ok", f"{who}Claude Code listens to the channel (as of {verdict.at}).")
         return
-    if log.outcome == "no_flag" and facts.carriers and not any(carrier.has_flag for carrier in facts.carriers):
+    others = [carrier for carrier in carriers if log.pid is None or carrier.pid == log.pid]
+    if verdict.outcome == "no_flag" and others and not any(carrier.has_flag for carrier in others):
         return  # said already, of the processes that run
-    code, what, step = _LOG[log.outcome]
-    # One session without the flag keeps nobody else from being heard; an old log may be mended by now.
-    is_elsewhere = log.outcome in ("no_flag", "not_allowlisted") and any(c.has_flag for c in facts.carriers)
-    level: Level = "note" if facts.log_is_old or is_elsewhere else "blocker"
-    said = f' It says: "{log.detail}" ({log.at}, in {log.cwd}; {facts.log_path}).'
-    yield Finding(code, level, what + said, step)
+    code, what, step = _LOG[verdict.outcome]
+    # A session that has ended keeps nobody else from being heard; an old log may be mended by now.
+    is_elsewhere = (
+        log.pid is None
+        and verdict.outcome in ("no_flag", "not_allowlisted")
+        and any(carrier.has_flag for carrier in carriers)
+    )
+    level: Level = "note" if log.is_old or is_elsewhere else "blocker"
+    said = f' It says: "{verdict.detail}" ({verdict.at}, in {verdict.cwd}; {log.path}).'
+    yield Finding(code, level, who + what + said, step)

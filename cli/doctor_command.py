@@ -8,8 +8,9 @@ import json
 import os
 
 from cli import exits, show
-from cli.doctor import Level, examine, has_blocker
+from cli.doctor import examine, has_blocker
 from cli.doctor_facts import gather_facts
+from cli.facts import Level
 from cli.home import locate_home
 
 _MARKS: dict[Level, str] = {"ok": "ok", "note": "note", "blocker": "STOP"}

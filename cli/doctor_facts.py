@@ -5,42 +5,40 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import hooks
-from cli import claude_code, files, json_text, settings_edit
-from cli.doctor import Carrier, ClaudeFacts, Facts, InstallFacts, PairingFacts
+from cli import claude_code, files, json_text, session_logs, settings_edit
+from cli.called import name_command
 from cli.edit_files import naming, read_file
 from cli.errors import CliError, HubRefused, HubSaidNo, HubUnreachable
+from cli.facts import Carrier, ClaudeFacts, Facts, InstallFacts, PairingFacts, SessionLog
 from cli.home import Home
 from cli.hubclient import HubClient
-from cli.install import Wiring, build_wiring
-from cli.launch import names_our_channel
+from cli.install import Wiring, build_our_files, build_wiring
 from cli.mcp_log import LogVerdict, read_log
 from cli.pairing import read_pairing
+from cli.running import list_running
 from wire.messages import SERVER_NAME
 
 HUB_SECONDS = 5.0
 VERSION_SECONDS = 10.0
-LOG_BYTES = 4 * 1024 * 1024
 
 
 def gather_facts(home: Home, environment: Mapping[str, str]) -> Facts:
     """Everything, at once; takes as long as the hub does to answer, at most."""
     claude, events = _look_at_claude(environment)
-    log_path, log = _look_at_log(environment)
+    running = list_running(home)
     return Facts(
         claude=claude,
         pairing=_look_at_pairing(home),
         install=_look_at_install(home, environment, build_wiring(home, events)),
-        carriers=tuple(_list_carriers(home)),
-        log=log,
-        log_path=log_path,
-        log_is_old=_is_older(log, home.install_record),
+        carriers=tuple(Carrier(one.pid, one.has_flag, one.is_heard) for one in running),
+        logs=tuple(_look_at_logs(home, environment, [one.pid for one in running if one.is_heard])),
+        command=name_command(),
     )
 
 
@@ -104,13 +102,13 @@ def _look_at_install(home: Home, environment: Mapping[str, str], wiring: Wiring)
     server = _get(config, "mcpServers", SERVER_NAME)
     server_command = str(server.get("command")) if isinstance(server, dict) else None
     allowed = _get(settings, "permissions", "allow")
-    content = files.read_if_there(home.hook_script)
-    current = Path(hooks.__file__).with_name("heliograph_hook.py").read_bytes()
+    states = {path: _compare(path, content) for path, content in build_our_files(home).items()}
     return InstallFacts(
         events=tuple(ours),
         stale_events=tuple(event for event, hook in ours.items() if hook != wiring.hook),
         hooks_disabled=_get(settings, "disableAllHooks") is True,
-        script="missing" if content is None else "ok" if content == current else "old",
+        script=states[home.hook_script],
+        uploader=states[home.uploader_file],
         interpreter=interpreter,
         interpreter_there=interpreter is None or os.access(interpreter, os.X_OK),
         server="missing" if server is None else "ok" if server == wiring.server else "stale",
@@ -120,6 +118,11 @@ def _look_at_install(home: Home, environment: Mapping[str, str], wiring: Wiring)
             permission for permission in settings_edit.PERMISSIONS if permission not in (allowed or [])
         ),
     )
+
+
+def _compare(path: Path, current: bytes) -> Literal["ok", "missing", "old"]:
+    content = files.read_if_there(path)
+    return "missing" if content is None else "ok" if content == current else "old"
 
 
 def _read_json(path: Path) -> Any:
@@ -133,32 +136,14 @@ def _get(value: Any, *keys: str) -> Any:
     return value
 
 
-def _list_carriers(home: Home) -> list[Carrier]:
-    """Running Claude Codes with our channel: each has a socket named by its process id."""
-    pids = [int(socket.stem) for socket in sorted(home.run.glob("*.sock")) if socket.stem.isdecimal()]
-    lines = {pid: _read_command_line(pid) for pid in pids}
-    return [Carrier(pid, names_our_channel(words[1:])) for pid, words in lines.items() if words]
+def _look_at_logs(home: Home, environment: Mapping[str, str], pids: Sequence[int]) -> Iterator[SessionLog]:
+    for pid, path in session_logs.choose_logs(environment, sys.platform, pids):
+        verdict = read_log(session_logs.read_lines(path))
+        yield SessionLog(verdict, str(path), pid, _is_older(verdict, home.install_record))
 
 
-def _read_command_line(pid: int) -> list[str]:
-    """The arguments of a running process, none if it is gone."""
-    if Path("/proc/self/cmdline").exists():
-        content = files.read_if_there(Path(f"/proc/{pid}/cmdline"))
-        return [word.decode("utf-8", "replace") for word in (content or b"").split(b"\0")[:-1]]
-    done = subprocess.run(["ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    return done.stdout.split()
-
-
-def _look_at_log(environment: Mapping[str, str]) -> tuple[str, LogVerdict | None]:
-    logs = claude_code.locate_mcp_logs(environment, sys.platform, SERVER_NAME)
-    if not logs:
-        return "", None
-    with logs[0].open("rb") as file:
-        return str(logs[0]), read_log(file.read(LOG_BYTES).decode("utf-8", "replace").splitlines())
-
-
-def _is_older(log: LogVerdict | None, record: Path) -> bool:
+def _is_older(verdict: LogVerdict, record: Path) -> bool:
     try:
-        return log is not None and datetime.fromisoformat(log.at).timestamp() < record.stat().st_mtime
+        return datetime.fromisoformat(verdict.at).timestamp() < record.stat().st_mtime
     except (OSError, ValueError, TypeError):
         return False

@@ -73,11 +73,13 @@ class Change:
 
 def read_file(path: Path) -> FileText:
     """Read it through symlinks; raises BadSettings when it is no UTF-8 text or unreadable."""
-    target = path.resolve()
     try:
+        target = path.resolve()
         content = files.read_if_there(target)
     except OSError as error:
-        raise BadSettings(path, 1, 1, f"it can't be read: {error.strerror}") from error
+        raise BadSettings(path, 0, 0, f"it can't be read: {error.strerror}") from error
+    except RuntimeError as error:  # Python 3.11 and 3.12, of symlinks in a circle
+        raise BadSettings(path, 0, 0, "it can't be read: its symlinks lead in a circle") from error
     try:
         (content or b"").decode("utf-8")
     except UnicodeDecodeError as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from cli import exits
+from cli.called import name_command
 
 
 class CliError(Exception):
@@ -75,7 +76,7 @@ class NoHubHere(Unavailable):
     def __str__(self) -> str:
         return (
             f"No hub is running here (nobody answers on {self.socket}). "
-            "Run this on the hub's host, as the hub's user, while `heliograph hub` runs."
+            f"Run this on the hub's host, as the hub's user, while `{name_command()} hub` runs."
         )
 
 
@@ -99,7 +100,7 @@ class HubRefused(HubSaidNo, Refused):
 
 
 class BadSettings(CliError):
-    """A file of Claude Code's that we don't understand, and so don't touch."""
+    """A file of Claude Code's that we don't understand, and so don't touch; line 0 stands for all of it."""
 
     def __init__(self, path: Path, line: int, column: int, problem: str) -> None:
         super().__init__(path, line, column, problem)
@@ -109,4 +110,5 @@ class BadSettings(CliError):
         self.problem = problem
 
     def __str__(self) -> str:
-        return f"{self.path}, line {self.line}, column {self.column}: {self.problem}. Nothing was changed."
+        place = f", line {self.line}, column {self.column}" if self.line else ""
+        return f"{self.path}{place}: {self.problem}. Nothing was changed."

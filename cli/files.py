@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import tempfile
+import stat
 from pathlib import Path
 
 OWNER_ONLY = 0o600
@@ -17,6 +18,8 @@ class Staged:
     """
 
     def __init__(self, target: Path, content: bytes, mode: int) -> None:
+        import tempfile  # noqa: PLC0415 (who only reads, as `heliograph claude` does, needn't wait for it)
+
         self._target = target
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".heliograph", dir=target.parent)
         self._temporary = Path(name)
@@ -58,11 +61,19 @@ def make_private_folder(folder: Path) -> None:
 
 
 def read_if_there(path: Path) -> bytes | None:
-    """The bytes, or None when there is no such file."""
+    """The bytes, or None when there is no such file; raises OSError, also for what is no regular file."""
     try:
-        return path.read_bytes()
+        # Never waits for the other end of a pipe.
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
         return None
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(handle)
 
 
 def sync_folder(folder: Path) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cli import files
+from cli.called import name_command
 from cli.errors import Failed, Refused, Usage
 
 DEFAULT_URL = "http://127.0.0.1:7878"
@@ -28,6 +30,11 @@ class Home:
     @property
     def hook_script(self) -> Path:
         return self.root / "hooks" / "heliograph_hook.py"
+
+    @property
+    def uploader_file(self) -> Path:
+        """Names the interpreter with which a hook sends events where no channel runs."""
+        return self.root / "hooks" / "uploader.path"
 
     @property
     def run(self) -> Path:
@@ -66,7 +73,7 @@ def choose_token(home: Home, environment: Mapping[str, str]) -> str:
         return named
     try:
         mode = home.token_file.stat().st_mode & 0o777
-        token = home.token_file.read_text("utf-8").strip()
+        token = (files.read_if_there(home.token_file) or b"").decode("utf-8").strip()
     except FileNotFoundError:
         token = ""
     except (OSError, UnicodeError) as error:
@@ -76,7 +83,7 @@ def choose_token(home: Home, environment: Mapping[str, str]) -> str:
             raise Failed(f"{home.token_file} can be read by others; run: chmod 600 {home.token_file}")
     if not token:
         raise Refused(
-            "you need a token to talk to the hub. On the hub's host run `heliograph token create NAME`, "
+            f"you need a token to talk to the hub. On the hub's host run `{name_command()} token create NAME`, "
             f"then set HELIOGRAPH_TOKEN, or put it into {home.token_file} (chmod 600)"
         )
     return token

@@ -1,6 +1,6 @@
 """The commands for the hub's host: run the hub, migrate its database, and ask the running one.
 
-`pair`, `token create` and `sign-in` speak to the admin socket: whoever may open it owns the hub.
+`pair`, `token create`, `revoke` and `sign-in` speak to the admin socket: whoever may open it owns the hub.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from cli import exits, show
+from cli.called import NAME, name_command
+from cli.consent import ask
 from cli.errors import HubUnreachable, Unavailable
 from cli.home import locate_home
 from cli.hubclient import AdminClient
@@ -38,8 +40,11 @@ def pair(_: argparse.Namespace) -> int:
     answer = _ask_hub("/pair", {})
     code, url = _field(answer, "code"), _field(answer, "url")
     print(f"Pairing code: {code}   (once, until {show.plain_line(str(answer.get('expires_at', 'soon')))})")
+    us = name_command()
     print("On the machine to pair, run:")
-    print(f"  heliograph join {url} --code {code}")
+    print(f"  {us} join {url} --code {code}")
+    if us != NAME:
+        print(f"(that is where {NAME} is on this machine; on another one it may be just `{NAME}`)")
     return exits.OK
 
 
@@ -50,6 +55,20 @@ def create_token(arguments: argparse.Namespace) -> int:
 
 def sign_in(_: argparse.Namespace) -> int:
     print(_field(_ask_hub("/sign-in", {}), "url"))
+    return exits.OK
+
+
+def revoke(arguments: argparse.Namespace) -> int:
+    question = f"Revoke {show.plain_line(arguments.name)}? What uses that key or token is cut off at once."
+    if not arguments.yes and not ask(question):
+        print("Nothing was revoked.")
+        return exits.FAILED
+    revoked = _ask_hub("/revoke", {"name": arguments.name}).get("revoked")
+    if not isinstance(revoked, list) or not all(isinstance(item, dict) for item in revoked):
+        raise HubUnreachable(str(Path("hub.sock")), "wrong_answer", "no revoked in it")
+    for item in revoked:
+        what = "the key of machine" if item.get("kind") == "machine" else "the token"
+        print(f"Revoked {what} {_field(item, 'name')} ({_field(item, 'id')}).")
     return exits.OK
 
 

@@ -8,19 +8,23 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import re
 import socket
 import ssl
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from cli.errors import CliError, HubRefused, HubSaidNo, HubUnreachable, NoHubHere, Usage
+from cli.errors import CliError, HubRefused, HubSaidNo, HubUnreachable, NoHubHere, Refused, Usage
 
 TIMEOUT = 10.0
 """Seconds for each step of a request; the hub answers from a local database."""
 
 ANSWER_BYTES = 16 * 1024 * 1024
 """More than this is no answer of ours."""
+
+_SENDABLE = re.compile(r"[\x21-\x7e]*")
+"""What may stand in a header."""
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -32,7 +36,8 @@ def parse_hub_url(url: str) -> SplitResult:
         port_is_fine = parts.port is None or parts.port > 0
     except ValueError as error:
         raise Usage(f"{url!r} is no URL: {error}") from error
-    if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_fine:
+    is_clean = not re.search(r"[\x00-\x20\x7f]", url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_fine or not is_clean:
         raise Usage(f"{url!r} is no hub's URL; it looks like https://hub.example.org or http://127.0.0.1:7878")
     if parts.username or parts.query or parts.fragment:
         raise Usage(f"{url!r}: a hub's URL has no user, query or fragment")
@@ -67,6 +72,8 @@ class HubClient:
     def __init__(self, url: str, token: str | None = None, timeout: float = TIMEOUT) -> None:
         self.url = url.rstrip("/")
         self._parts = parse_hub_url(self.url)
+        if token is not None and not _SENDABLE.fullmatch(token):
+            raise Refused("the token or key has characters that none has: a line break, a space, or no ASCII")
         self._token = token
         self._timeout = timeout
 

@@ -10,17 +10,20 @@ import contextlib
 import os
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import hooks
 from cli import claude_code, exits, files, install_record, json_text, settings_edit
+from cli.called import name_command
 from cli.claude_code import ClaudeFiles
+from cli.consent import ask
 from cli.edit_files import Change, ChangedMeanwhile, FileText, apply_changes, naming, read_file, render_diff
 from cli.errors import Failed
 from cli.home import Home, locate_home
+from cli.running import list_running
 
 ATTEMPTS = 10
 """How often we start over: Claude Code writes its configuration a few times at a start, then rarely."""
@@ -46,11 +49,17 @@ def build_wiring(home: Home, events: list[str]) -> Wiring:
     )
 
 
+def build_our_files(home: Home) -> dict[Path, bytes]:
+    """What the hooks need of ours: the script, and the interpreter that can run the uploader."""
+    script = Path(hooks.__file__).with_name("heliograph_hook.py").read_bytes()
+    return {home.hook_script: script, home.uploader_file: os.fsencode(sys.executable) + b"\n"}
+
+
 def install(arguments: argparse.Namespace) -> int:
     home = locate_home(os.environ)
     claude = claude_code.locate_files(os.environ)
     wiring = build_wiring(home, _detect_events())
-    script = Path(hooks.__file__).with_name("heliograph_hook.py").read_bytes()
+    ours = build_our_files(home)
 
     before = install_record.read_record(home)
 
@@ -63,7 +72,7 @@ def install(arguments: argparse.Namespace) -> int:
         return [_edit(config, new_config), _edit(settings, new_settings)]
 
     def prepare(changes: Sequence[Change]) -> None:
-        _copy_hook(home, script)
+        _write_ours(home, ours)
         record = dict(before)  # not what an attempt left that was overtaken
         for change in changes:
             path = str(change.file.path)
@@ -74,8 +83,8 @@ def install(arguments: argparse.Namespace) -> int:
                 )
         install_record.write_record(home, record)
 
-    is_copied = files.read_if_there(home.hook_script) == script
-    if is_copied and not any(change.is_change for change in plan()):
+    are_written = all(files.read_if_there(path) == content for path, content in ours.items())
+    if are_written and not any(change.is_change for change in plan()):
         print("Heliograph is installed already: nothing to change.")
         return exits.OK
     print(f"The hook's script goes to {home.hook_script}; backups go to {home.backups}.")
@@ -86,15 +95,18 @@ def install(arguments: argparse.Namespace) -> int:
         raise
     if not changed:
         return exits.OK if arguments.dry_run else exits.FAILED
-    print("Installed. Claude Code takes it up at its next start; `heliograph claude` starts it with the channel on.")
+    us = name_command()
+    print(f"Installed. Claude Code takes it up at its next start; `{us} claude` starts it with the channel on.")
     if not home.machine_file.exists():
-        print("This machine isn't paired yet: run `heliograph join URL`.")
+        print(f"This machine isn't paired yet: run `{us} join URL`.")
     return exits.OK
 
 
 def uninstall(arguments: argparse.Namespace) -> int:
     home = locate_home(os.environ)
     claude = claude_code.locate_files(os.environ)
+    if arguments.forget and not arguments.dry_run:
+        _mind_running(home, is_agreed=arguments.yes)
     record = install_record.read_record(home)
     settings = {claude.settings, *(Path(p) for p in record if Path(p).name == claude.settings.name)}
     configs = {claude.config, *(Path(p) for p in record if Path(p).name != claude.settings.name)}
@@ -120,7 +132,8 @@ def uninstall(arguments: argparse.Namespace) -> int:
     _remove_ours(home, arguments.forget)
     print("Uninstalled.")
     if home.machine_file.exists():
-        print(f"This machine stays paired ({home.machine_file}); `heliograph uninstall --forget` removes that too.")
+        us = name_command()
+        print(f"This machine stays paired ({home.machine_file}); `{us} uninstall --forget` removes that too.")
     return exits.OK
 
 
@@ -131,7 +144,7 @@ def _detect_events() -> list[str]:
     if command is None:
         print(
             "Claude Code was not found (PATH, HELIOGRAPH_CLAUDE): only the events that every version knows "
-            "are installed. Run `heliograph install` again once it is there."
+            f"are installed. Run `{name_command()} install` again once it is there."
         )
     elif known is None:
         print(f"{command} doesn't tell which events it knows: only those that every version knows are installed.")
@@ -184,7 +197,7 @@ def _carry_out(
             print("\n".join(diff))
             if arguments.dry_run:
                 return False
-            if not arguments.yes and not _ask("Make this change?"):
+            if not arguments.yes and not ask("Make this change?"):
                 print("Nothing was changed.")
                 return False
             agreed = gist
@@ -198,21 +211,25 @@ def _carry_out(
     raise ChangedMeanwhile(claude.settings)
 
 
-def _ask(question: str) -> bool:
-    try:
-        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
-    except EOFError:
-        print()
-        return False
+def _write_ours(home: Home, ours: Mapping[Path, bytes]) -> None:
+    for path, content in ours.items():
+        try:
+            files.make_private_folder(home.root)
+            files.make_private_folder(path.parent)
+            files.write_whole(path, content)
+        except OSError as error:
+            raise Failed(f"{path} can't be written: {error.strerror}. Nothing was changed") from error
 
 
-def _copy_hook(home: Home, script: bytes) -> None:
-    try:
-        files.make_private_folder(home.root)
-        files.make_private_folder(home.hook_script.parent)
-        files.write_whole(home.hook_script, script)
-    except OSError as error:
-        raise Failed(f"{home.hook_script} can't be written: {error.strerror}. Nothing was changed") from error
+def _mind_running(home: Home, *, is_agreed: bool) -> None:
+    """A channel that runs writes its log and spool again after we removed them."""
+    pids = ", ".join(str(one.pid) for one in list_running(home) if one.is_heard)
+    if not pids:
+        return
+    problem = f"Claude Code runs with our channel (process {pids}), which writes into {home.root} until it ends"
+    if not is_agreed:
+        raise Failed(f"{problem}. End it first, or use --yes. Nothing was changed")
+    print(f"heliograph: warning: {problem}: end it, then run this again.", file=sys.stderr)
 
 
 def _remove_ours(home: Home, forget: bool) -> None:

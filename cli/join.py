@@ -8,12 +8,14 @@ import os
 import platform
 import sys
 from pathlib import Path
+from typing import Any
 
 from channel.config import Machine
 from cli import exits, show
-from cli.errors import Failed, HubUnreachable, Usage
+from cli.called import name_command
+from cli.errors import Failed, HubSaidNo, HubUnreachable, Usage
 from cli.home import Home, locate_home
-from cli.hubclient import HubClient, is_plain_and_remote
+from cli.hubclient import HubClient, is_plain_and_remote, parse_hub_url
 from cli.pairing import UnusablePairing, read_pairing, write_pairing
 
 
@@ -29,9 +31,8 @@ def join(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     code = arguments.code or _ask_code()
-    answer = client.call(
-        "POST",
-        "/api/v1/join",
+    answer = _pair(
+        client,
         {
             "code": code.strip(),
             "name": arguments.name or platform.node() or "machine",
@@ -53,8 +54,25 @@ def join(arguments: argparse.Namespace) -> int:
     except OSError as error:
         raise Failed(f"{home.machine_file} can't be written: {error.strerror}. Pair again with a new code") from error
     print(f"This machine is paired with {client.url} as {show.plain_line(machine.machine_name)}.")
-    print("Next: `heliograph install`, then `heliograph claude` in any folder.")
+    us = name_command()
+    print(f"Next: `{us} install`, then `{us} claude` in any folder.")
     return exits.OK
+
+
+def _pair(client: HubClient, request: dict[str, str]) -> dict[str, Any]:
+    """What the hub answers. Pairing needs no token and is always there: what asks for one or has none is no hub."""
+    parts = parse_hub_url(client.url)
+    hint = f"give the hub's base URL, like {parts.scheme}://{parts.netloc}" if parts.path else ""
+    try:
+        return client.call("POST", "/api/v1/join", request)
+    except HubSaidNo as error:
+        if error.status not in (401, 404, 405):
+            raise
+        raise HubUnreachable(client.url, "wrong_answer", hint) from error
+    except HubUnreachable as error:
+        if error.reason != "wrong_answer":
+            raise
+        raise HubUnreachable(client.url, "wrong_answer", hint or error.detail) from error
 
 
 def describe_system(release: Path = Path("/etc/os-release")) -> str:
@@ -74,19 +92,21 @@ def _refuse_second_pairing(home: Home) -> None:
     try:
         machine = read_pairing(home)
     except UnusablePairing as error:
-        raise Failed(f"{error}. To pair anew: heliograph join --replace URL") from error
+        raise Failed(f"{error}. To pair anew: {name_command()} join --replace URL") from error
     if machine is not None:
         raise Failed(
             f"this machine is paired with {machine.hub_url} already ({home.machine_file}). "
-            "To pair it anew: heliograph join --replace URL"
+            f"To pair it anew: {name_command()} join --replace URL"
         )
 
 
 def _ask_code() -> str:
     if not sys.stdin.isatty():
-        raise Usage("no code: give --code, or run this in a terminal (`heliograph pair` on the hub's host prints one)")
+        raise Usage(
+            f"no code: give --code, or run this in a terminal (`{name_command()} pair` on the hub's host prints one)"
+        )
     try:
-        code = input("Pairing code (`heliograph pair` on the hub's host prints one): ").strip()
+        code = input(f"Pairing code (`{name_command()} pair` on the hub's host prints one): ").strip()
     except EOFError:
         code = ""
     if not code:

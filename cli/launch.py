@@ -10,11 +10,14 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from cli import claude_code, exits, show
+from cli.called import name_command
 from cli.errors import Unavailable
+from cli.files import read_if_there
 from cli.home import Home, locate_home
+from wire.launch import CHANNEL_FLAGS, names_channel
 from wire.messages import SERVER_NAME
 
-FLAG = "--dangerously-load-development-channels"
+FLAG = CHANNEL_FLAGS[0]
 ENTRY = f"server:{SERVER_NAME}"
 
 _SUBCOMMANDS = frozenset((
@@ -84,7 +87,7 @@ def build_arguments(arguments: Sequence[str]) -> list[str]:
     It goes first, as one word: with a space it would swallow a prompt that follows, and at the end it
     would come to stand behind a ``--``. (Seen with 2.1.329 and 2.1.197.)
     """
-    if not _is_session(arguments) or names_our_channel(arguments):
+    if not _is_session(arguments) or names_channel(arguments):
         return list(arguments)
     return [f"{FLAG}={ENTRY}", *arguments]
 
@@ -100,22 +103,6 @@ def build_environment(environment: Mapping[str, str]) -> dict[str, str]:
         and (not name.startswith("CLAUDE_CODE_") or name.startswith(_KEPT_PREFIXES))
         and name not in ("CLAUDE_PROJECT_DIR", "CLAUDE_ENV_FILE")
     }
-
-
-def names_our_channel(arguments: Sequence[str]) -> bool:
-    """Whether a Claude Code command line loads our channel; tells the same of a running process."""
-    is_open = False
-    for word in arguments:
-        if word == "--":
-            return False
-        if word.startswith("-"):
-            name, _, value = word.partition("=")
-            is_open = name == FLAG and not value
-            if name == FLAG and value == ENTRY:
-                return True
-        elif is_open and word == ENTRY:
-            return True
-    return False
 
 
 def _is_session(arguments: Sequence[str]) -> bool:
@@ -157,14 +144,13 @@ def _list_missing(home: Home) -> list[str]:
     """What keeps this session off the page; a look at the files, not a check (that is `doctor`)."""
     missing = []
     if not home.machine_file.exists():
-        missing.append("this machine isn't paired (heliograph join URL)")
-    files = claude_code.locate_files(os.environ)
+        missing.append(f"this machine isn't paired ({name_command()} join URL)")
+    paths = claude_code.locate_files(os.environ)
     try:
-        is_installed = b"heliograph_hook" in files.settings.read_bytes() and (
-            f'"{SERVER_NAME}"'.encode() in files.config.read_bytes()
-        )
+        settings, config = read_if_there(paths.settings) or b"", read_if_there(paths.config) or b""
+        is_installed = b"heliograph_hook" in settings and f'"{SERVER_NAME}"'.encode() in config
     except OSError:
         is_installed = False
     if not is_installed:
-        missing.append("the hooks aren't installed (heliograph install)")
+        missing.append(f"the hooks aren't installed ({name_command()} install)")
     return missing

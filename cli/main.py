@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from cli import exits
+from cli.arguments import read_host, read_port, read_public_url
 from cli.errors import CliError
 
 DEFAULT_PORT = 7878
@@ -69,14 +70,22 @@ def _add(commands: Commands[argparse.ArgumentParser], name: str, run: str, text:
 
 def _add_hub_commands(commands: Commands[argparse.ArgumentParser]) -> None:
     hub = _add(commands, "hub", "cli.hub_commands:hub", "run the hub on this host")
-    hub.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    hub.add_argument("--port", type=int, default=DEFAULT_PORT, help="port to listen on (default: %(default)s)")
+    hub.add_argument("--host", type=read_host, default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    hub.add_argument("--port", type=read_port, default=DEFAULT_PORT, help="port to listen on (default: %(default)s)")
     hub.add_argument("--database", metavar="URL", help="default: SQLite in HELIOGRAPH_HOME/hub")
-    hub.add_argument("--public-url", metavar="URL", help="where browsers and machines reach it, if not host:port")
+    hub.add_argument(
+        "--public-url",
+        type=read_public_url,
+        metavar="URL",
+        help="where browsers and machines reach it, if not host:port",
+    )
     migrate = _add(commands, "migrate", "cli.hub_commands:migrate", "bring the hub's database to this version")
     migrate.add_argument("--database", metavar="URL", help="default: SQLite in HELIOGRAPH_HOME/hub")
     _add(commands, "pair", "cli.hub_commands:pair", "print a single-use code that pairs a machine (on the hub's host)")
     _add(commands, "sign-in", "cli.hub_commands:sign_in", "print a new single-use sign-in link (on the hub's host)")
+    revoke = _add(commands, "revoke", "cli.hub_commands:revoke", "end a machine's key or a token (on the hub's host)")
+    revoke.add_argument("name", metavar="NAME", help="the machine's or the token's name or id")
+    revoke.add_argument("--yes", action="store_true", help="don't ask")
     token = commands.add_parser("token", help="API tokens (on the hub's host)", epilog=exits.EPILOG,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     create = _add(

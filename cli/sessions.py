@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from cli import exits, show
+from cli.called import name_command
 from cli.errors import Failed, HubSaidNo, Usage
 from cli.follow import Entry, follow, read_timeline
 from cli.home import choose_token, locate_home
@@ -59,18 +60,14 @@ def say(arguments: argparse.Namespace) -> int:
         f"/api/v1/sessions/{quote(session['session_id'], safe='')}/messages",
         {"text": text, "client_id": str(uuid.uuid4())},
     )
+    # After /clear the hub gives it to the session that followed.
+    target = sent.get("session_id", session["session_id"])
+    heir = session if target == session["session_id"] else find_session(hub, target)
+    if reason := explain_waiting(heir, name_command()):
+        print(f"heliograph: {reason}", file=sys.stderr, flush=True)
     if arguments.wait:
-        # After /clear the hub gives it to the session that followed.
-        target = sent.get("session_id", session["session_id"])
         return _wait(hub, token, target, sent["message_id"], session["change_id"], arguments.json)
-    if arguments.json:
-        print(json.dumps(sent))
-    else:
-        print(f"{sent['state']}: message {sent['message_id']}")
-        if session["delivery"] == "none":
-            print(
-                "That session takes no messages now (not connected, or started without `heliograph claude`): it waits."
-            )
+    print(json.dumps(sent) if arguments.json else f"{sent['state']}: message {sent['message_id']}")
     return exits.OK
 
 
@@ -105,7 +102,7 @@ def find_session(hub: HubClient, named: str) -> dict[str, Any]:
     if len(matching) == 1:
         return matching[0]
     if not matching:
-        raise Failed(f"no session {named!r}; `heliograph sessions` lists them")
+        raise Failed(f"no session {named!r}; `{name_command()} sessions` lists them")
     some = ", ".join(session["session_id"] for session in matching[:5])
     raise Usage(f"{named!r} begins {len(matching)} session ids: {show.plain_line(some)}")
 
@@ -121,6 +118,22 @@ def build_row(session: dict[str, Any], now: datetime) -> list[str]:
         show.cut(show.plain_line(session["title"] or "-"), 40),
         show.plain_line(f"{session['cwd']}{branch}"),
     ]
+
+
+def explain_waiting(session: dict[str, Any], us: str) -> str | None:
+    """Why a message to that session waits, and what would help; None when it can go."""
+    if session["delivery"] != "none":
+        return None
+    resume = f"{us} claude --resume {show.plain_line(session['session_id'])}"
+    where = f"in {show.plain_line(session['cwd'])} on {show.plain_line(session['machine']['name'])}"
+    if session["state"] == "ended":
+        return f"that session has ended, so the message waits until somebody goes on with it: {resume}   ({where})"
+    if session["state"] == "offline":
+        return f"that session isn't connected, so the message waits until it is; `{us} doctor` there says what is wrong"
+    return (
+        "that session takes no messages now (started without the channel, or its channel has ended), so the message "
+        f"waits; end it and go on with it: {resume}   ({where})"
+    )
 
 
 def find_answer(entries: list[Entry], message_id: str) -> Entry | None:

@@ -1,11 +1,12 @@
 """What we put into Claude Code's settings and MCP configuration, and how we find it there again.
 
-Pure: text in, text out. A hook is ours when it names ``heliograph_hook``; a server when it bears our
+Pure: text in, text out. A hook is ours when it runs our loader, this or an older one; a server when it bears our
 name; the two permissions are ours by name. Everything else in the files is somebody else's.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +14,8 @@ from cli import json_text
 from cli.json_text import NotUnderstood, Path
 from wire.messages import SERVER_NAME
 
-HOOK_MARK = "heliograph_hook"
+_LOADS = re.compile(r"^[^#\n]*\b(?:from\s+heliograph_hook\s+import\b|import\s+heliograph_hook\b)", re.MULTILINE)
+_CALLS = re.compile(r"\bmain\(")
 
 PERMISSIONS = (f"mcp__{SERVER_NAME}__reply", f"mcp__{SERVER_NAME}__progress")
 """Without these Claude asks before each reply to the hub."""
@@ -123,12 +125,15 @@ def find_hooks(settings: Any) -> list[Path]:
 
 
 def is_ours(hook: Any) -> bool:
-    """Whether a hook runs our script."""
-    if not isinstance(hook, dict):
+    """Whether a hook runs our script: ``-c``, a text that imports and calls it, and a home, in exec form.
+
+    Every loader we ever wrote has this form. A command that only names the script is somebody else's.
+    """
+    args = hook.get("args") if isinstance(hook, dict) else None
+    if not isinstance(args, list) or not all(isinstance(word, str) for word in args) or args[-3:-2] != ["-c"]:
         return False
-    args = hook.get("args")
-    words = [hook.get("command"), *(args if isinstance(args, list) else ())]
-    return any(isinstance(word, str) and HOOK_MARK in word for word in words)
+    loader, home = args[-2:]
+    return bool(home.startswith("/") and _LOADS.search(loader) and _CALLS.search(loader))
 
 
 def list_containers(value: Any) -> list[Path]:

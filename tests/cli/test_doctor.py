@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
+import socket
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cli.doctor import Carrier, ClaudeFacts, Facts, InstallFacts, PairingFacts, examine, has_blocker
+from cli.doctor import examine, has_blocker
+from cli.facts import Carrier, ClaudeFacts, Facts, InstallFacts, PairingFacts, SessionLog
 from cli.mcp_log import LogVerdict, Outcome, read_log
 from tests.cli.fake_hub import FakeHub
 from tests.cli.world import World
 
 EVENTS = ("SessionStart", "Stop")
+FLAG = "--dangerously-load-development-channels=server:heliograph"
 GOOD = Facts(
     claude=ClaudeFacts("/bin/claude", "2.1.329", EVENTS),
     pairing=PairingFacts(state="paired", path="/h/machine.json", hub_url="http://hub", hub="ok", key="ok"),
     install=InstallFacts(events=EVENTS, server="ok", interpreter="/bin/python"),
     carriers=(Carrier(17, has_flag=True),),
-    log=LogVerdict("registered", "", "2026-11-21T06:38:13.738Z"),
+    logs=(SessionLog(LogVerdict("registered", "", "2026-11-21T06:38:13.738Z"), "/log", 17),),
 )
 
 
@@ -33,8 +39,9 @@ def with_install(**fields: Any) -> Facts:
     return replace(GOOD, install=replace(GOOD.install, **fields))
 
 
-def with_log(outcome: Outcome, **fields: Any) -> Facts:
-    return replace(GOOD, log=LogVerdict(outcome, "as it said", "2026-11-21T06:38:13.738Z"), **fields)
+def with_log(outcome: Outcome, *, pid: int | None = None, is_old: bool = False, **fields: Any) -> Facts:
+    verdict = LogVerdict(outcome, "as it said", "2026-11-21T06:38:13.738Z")
+    return replace(GOOD, logs=(SessionLog(verdict, "/log", pid, is_old),), **fields)
 
 
 def test_a_machine_where_all_is_well_has_no_blocker() -> None:
@@ -69,6 +76,18 @@ def test_a_machine_where_all_is_well_has_no_blocker() -> None:
         (with_install(server_command_there=False), "server_interpreter_missing", "heliograph install"),
         (replace(GOOD, carriers=(Carrier(17, has_flag=False),)), "channel_flag_missing", "heliograph claude"),
         (with_log("no_flag", carriers=()), "channel_flag_missing", "heliograph claude"),
+        (replace(GOOD, carriers=(Carrier(17, has_flag=True, is_heard=False),)), "channel_died", "/mcp reconnect"),
+        (
+            replace(GOOD, carriers=(*GOOD.carriers, Carrier(18, has_flag=True, is_heard=False))),
+            "channel_died",
+            "restart",
+        ),
+        (with_log("not_allowlisted", pid=17), "flag_wrong", "heliograph claude"),
+        (
+            replace(GOOD, logs=(*GOOD.logs, SessionLog(LogVerdict("modern", "x", "2026-11-21T06:38:13Z"), "/l", 18))),
+            "handshake_refused",
+            "Update",
+        ),
         (with_log("no_preview"), "preview_unavailable", "Sign in"),
         (with_log("no_provider"), "provider_without_channels", "Anthropic"),
         (with_log("no_policy"), "channels_off_by_policy", "administrator"),
@@ -95,10 +114,11 @@ def test_each_blocker_is_named_with_its_next_step(facts: Facts, code: str, step:
             replace(GOOD, carriers=(Carrier(1, has_flag=True), Carrier(2, has_flag=False))),
             "channel_flag_missing_in_some",
         ),
-        (replace(GOOD, log=None), "handshake_unknown"),
+        (replace(GOOD, logs=()), "handshake_unknown"),
         (with_log("silent"), "handshake_unknown"),
-        (with_log("no_preview", log_is_old=True), "preview_unavailable"),
+        (with_log("no_preview", is_old=True), "preview_unavailable"),
         (with_log("no_flag"), "channel_flag_missing"),
+        (with_install(uploader="missing"), "uploader"),
         (with_install(permissions_missing=("mcp__heliograph__reply",)), "permissions_missing"),
     ],
 )
@@ -113,8 +133,16 @@ def test_a_missing_flag_is_told_once() -> None:
     assert codes == ["channel_flag_missing"]
 
 
+def test_next_steps_name_the_command_as_it_is_called_here() -> None:
+    facts = replace(with_install(events=()), carriers=(), command="/src/.venv/bin/heliograph")
+    steps = {finding.code: finding.next_step for finding in examine(facts)}
+    assert steps["hooks_missing"] == "/src/.venv/bin/heliograph install"
+    assert steps["no_session"] == "/src/.venv/bin/heliograph claude"
+    assert "\0" not in "".join(steps.values())
+
+
 def test_findings_come_in_the_order_in_which_to_mend_them() -> None:
-    facts = Facts(pairing=PairingFacts(), install=InstallFacts(), log=LogVerdict("no_flag"))
+    facts = Facts(pairing=PairingFacts(), install=InstallFacts(), logs=(SessionLog(LogVerdict("no_flag")),))
     blockers = [finding.code for finding in examine(facts) if finding.level == "blocker"]
     assert blockers == ["claude_not_found", "not_paired", "hooks_missing", "server_missing", "channel_flag_missing"]
 
@@ -177,7 +205,7 @@ async def test_a_whole_machine_is_examined(world: World, hub: FakeHub) -> None:
     log = world.home / ".cache/claude-cli-nodejs/-p/mcp-logs-heliograph/1.jsonl"
     time = "2999-11-21T06:38:13.545Z"
     world.write(log, json.dumps({"debug": "Channel notifications registered", "timestamp": time}))
-    async with Sleeper(world, "--dangerously-load-development-channels=server:heliograph"):
+    async with Sleeper(world, FLAG):
         done = await world.run_async("doctor", "--json")
     answer = json.loads(done.out)
     assert [f["code"] for f in answer["findings"]] == [
@@ -196,7 +224,7 @@ async def test_a_session_without_the_flag_and_a_refused_key_are_found(world: Wor
     assert done.code == 1
     assert "refuses this machine's key" in done.out
     assert f"process {pid}" in done.out
-    assert "next: heliograph install" in done.out
+    assert "heliograph install" in done.out
 
 
 def test_a_hub_that_is_gone_and_a_readable_key_are_found(world: World) -> None:
@@ -225,22 +253,94 @@ def test_damage_to_an_installation_is_found(world: World) -> None:
 
 
 class Sleeper:
-    """A process with a Claude Code's arguments, and the socket that our channel in it would hold."""
+    """A process with a Claude Code's arguments, and the socket that our channel in it holds, until it is killed."""
 
     def __init__(self, world: World, *words: str) -> None:
-        self._world = world
+        self._run = world.heliograph / "run"
         self._words = words
+        self._bell = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
 
     async def __aenter__(self) -> int:
         code = "import sys; sys.stdin.read()"
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-c", code, *self._words, stdin=asyncio.subprocess.PIPE
         )
-        self._world.write(self._world.heliograph / "run" / f"{self._process.pid}.sock", "")
+        self._run.mkdir(parents=True, exist_ok=True)
+        with contextlib.chdir(self._run):
+            self._bell.bind(f"{self._process.pid}.sock")
+        self._bell.listen()
         return self._process.pid
 
+    def kill_channel(self) -> None:
+        """Nobody removes the socket of a channel that was killed."""
+        self._bell.close()
+
     async def __aexit__(self, *_: object) -> None:
+        self._bell.close()
         await self._process.communicate(b"")  # ends with its stdin
+
+
+async def test_a_channel_that_was_killed_is_told_from_one_that_runs(world: World) -> None:
+    sleeper = Sleeper(world, FLAG)
+    async with sleeper as pid:
+        assert "channel_died" not in (await world.run_async("doctor", "--json")).out
+        sleeper.kill_channel()
+        done = await world.run_async("doctor", "--json")
+    (died,) = [finding for finding in json.loads(done.out)["findings"] if finding["code"] == "channel_died"]
+    assert died["level"] == "blocker"
+    assert str(pid) in died["what"]
+    assert "/mcp reconnect" in died["next_step"]
+    assert '"carriers"' not in done.out
+
+
+async def test_a_socket_whose_process_id_went_to_another_program_counts_for_nothing(world: World) -> None:
+    sleeper = Sleeper(world, FLAG)
+    async with sleeper as pid:
+        sleeper.kill_channel()
+        os.utime(world.heliograph / "run" / f"{pid}.sock", (0, 0))
+        assert "channel_died" not in (await world.run_async("doctor", "--json")).out
+
+
+async def test_a_later_run_without_the_channel_hides_no_session_that_is_registered(world: World) -> None:
+    logs = world.home / ".cache/claude-cli-nodejs/-p/mcp-logs-heliograph"
+    write_log(world, logs / "1.jsonl", "Channel notifications registered", "s-ours", "/p")
+    write_log(world, logs / "2.jsonl", SKIPPED + "channels feature is not currently available", "s-other", "/p")
+    async with Sleeper(world, FLAG) as pid:
+        note = {"pid": pid, "sessionId": "s-ours", "cwd": "/p"}
+        world.write(world.home / ".claude" / "sessions" / f"{pid}.json", json.dumps(note))
+        done = await world.run_async("doctor", "--json")
+    findings = {finding["code"]: finding["what"] for finding in json.loads(done.out)["findings"]}
+    assert f"Process {pid}" in findings["handshake"]
+    assert "preview_unavailable" not in findings
+    assert "preview_unavailable" in (await world.run_async("doctor", "--json")).out  # now the newest is all there is
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a process's folder is read from /proc")
+async def test_a_session_that_the_client_noted_nowhere_is_judged_by_its_folders_newest_log(world: World) -> None:
+    logs = world.home / ".cache/claude-cli-nodejs"
+    write_log(world, logs / "a/mcp-logs-heliograph/1.jsonl", "Channel notifications registered", "s-1", str(Path.cwd()))
+    write_log(world, logs / "b/mcp-logs-heliograph/2.jsonl", SKIPPED + "some new reason", "s-2", "/elsewhere")
+    async with Sleeper(world, FLAG):
+        done = await world.run_async("doctor", "--json")
+    codes = [finding["code"] for finding in json.loads(done.out)["findings"]]
+    assert "handshake" in codes
+    assert "channel_skipped" not in codes
+
+
+async def test_a_key_that_fits_in_no_header_is_an_unusable_pairing(world: World, hub: FakeHub) -> None:
+    for key in ("hgm_a\nb", "hgm_é"):
+        machine = {"hub_url": hub.url, "machine_id": "m", "machine_name": "n", "key": key}
+        world.write(world.heliograph / "machine.json", json.dumps(machine)).chmod(0o600)
+        done = await world.run_async("doctor", "--json")
+        assert "machine_file_unusable" in done.out
+        assert done.err == ""
+
+
+def write_log(world: World, path: Path, said: str, session_id: str, cwd: str) -> None:
+    """A log as 2.1.329 writes it; a higher number in its name is newer."""
+    fields = {"debug": said, "timestamp": "2026-11-21T06:38:13.545Z", "sessionId": session_id, "cwd": cwd}
+    world.write(path, json.dumps(fields) + "\n")
+    os.utime(path, (int(path.stem), int(path.stem)))
 
 
 def test_sockets_of_processes_that_ended_count_for_nothing(world: World) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -59,6 +61,20 @@ def test_a_fresh_machine_gets_hooks_server_and_permissions(world: World) -> None
     assert copy.read_bytes() == (REPOSITORY / "hooks" / "heliograph_hook.py").read_bytes()
     assert mode_of(world.heliograph) == 0o700
     assert mode_of(world.config) == 0o600
+
+
+def test_the_hooks_are_told_which_interpreter_can_send_for_them(world: World) -> None:
+    world.add_claude()
+    world.run("install", "--yes")
+    named = world.heliograph / "hooks" / "uploader.path"
+    assert named.read_text() == sys.executable + "\n"
+    assert mode_of(named) == 0o600
+    world.write(named, "/gone/python\n")
+    assert '"uploader"' in world.run("doctor", "--json").out
+    assert world.run("install", "--yes").code == 0
+    assert named.read_text() == sys.executable + "\n"
+    world.run("uninstall", "--yes")
+    assert not named.exists()
 
 
 def test_an_installed_hook_runs_and_says_nothing(world: World) -> None:
@@ -392,6 +408,92 @@ def test_uninstall_keeps_the_pairing_unless_told_to_forget(world: World) -> None
     assert machine.exists()
     assert not (world.heliograph / "run").exists()
     assert world.run("uninstall", "--yes", "--forget").code == 0
+    assert not world.heliograph.exists()
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        {"type": "command", "command": "echo heliograph_hook"},
+        {"type": "command", "command": "echo", "args": ["heliograph_hook"]},
+        {"type": "command", "command": "python3", "args": ["-c", "print('heliograph_hook')", "/home/me"]},
+        {"type": "command", "command": "python3", "args": ["-c", "# import heliograph_hook\nmain()", "/home/me"]},
+        {"type": "command", "command": "grep", "args": ["-c", "heliograph_hook", "/var/log/x"]},
+    ],
+)
+def test_somebodys_own_hook_that_names_ours_stays(world: World, foreign: dict[str, Any]) -> None:
+    world.add_claude()
+    group = {"hooks": [foreign]}
+    world.write(world.settings, json.dumps({"hooks": {"Stop": [group]}}))
+    world.run("install", "--yes")
+    settings = world.read_json(world.settings)
+    assert settings["hooks"]["Stop"][0] == group
+    assert len(settings["hooks"]["Stop"]) == 2
+    world.write(world.settings, json.dumps(settings, indent=1))  # so that no backup is given back
+    assert world.run("uninstall", "--yes").code == 0
+    assert world.read_json(world.settings)["hooks"] == {"Stop": [group]}
+
+
+@pytest.mark.parametrize(
+    "loader",
+    [
+        "import sys\nsys.path.insert(0,sys.argv[1]+'/hooks')\nimport heliograph_hook as h\nh.main(sys.argv[1])",
+        "import sys;sys.path.insert(0,sys.argv[1]+'/hooks');from heliograph_hook import main;main(sys.argv[1])",
+    ],
+)
+def test_an_older_loader_of_ours_is_replaced_and_removed(world: World, loader: str) -> None:
+    world.add_claude()
+    older = {"type": "command", "command": "/old/python", "args": ["-I", "-c", loader, "/old/home"]}
+    text = json.dumps({"hooks": {"Stop": [{"hooks": [older]}]}})
+    world.write(world.settings, text)
+    world.run("install", "--yes")
+    assert "/old/home" not in world.settings.read_text()
+    world.write(world.settings, text)
+    world.run("uninstall", "--yes")
+    assert "heliograph_hook" not in world.settings.read_text()
+
+
+@pytest.mark.parametrize("name", ["settings", "config"])
+@pytest.mark.parametrize(
+    ("kind", "words"), [("loop", "can't be read"), ("pipe", "no regular file"), ("folder", "no regular file")]
+)
+def test_what_is_no_file_is_refused_at_once(world: World, name: str, kind: str, words: str) -> None:
+    world.add_claude()
+    path = world.settings if name == "settings" else world.config
+    path.parent.mkdir(exist_ok=True)
+    match kind:
+        case "loop":
+            path.symlink_to(path.name)
+        case "pipe":
+            os.mkfifo(path)
+        case _:
+            path.mkdir()
+    for command in (["install", "--yes"], ["uninstall", "--yes"], ["doctor"]):
+        done = world.run(*command)
+        said = done.out if command == ["doctor"] else done.err
+        assert done.code == 1
+        assert str(path) in said
+        assert words in said
+        assert "Traceback" not in done.err
+    assert not world.heliograph.exists()
+
+
+def test_a_running_session_is_named_before_everything_is_forgotten(world: World) -> None:
+    world.add_claude()
+    world.run("install", "--yes")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as bell:
+        (world.heliograph / "run").mkdir()
+        with contextlib.chdir(world.heliograph / "run"):
+            bell.bind(f"{os.getpid()}.sock")
+        bell.listen()
+        refused = world.run("uninstall", "--forget")
+        assert refused.code == 1
+        assert f"process {os.getpid()}" in refused.err
+        assert "Nothing was changed" in refused.err
+        assert our_events(world.read_json(world.settings))
+        done = world.run("uninstall", "--forget", "--yes")
+    assert done.code == 0
+    assert f"process {os.getpid()}" in done.err
     assert not world.heliograph.exists()
 
 

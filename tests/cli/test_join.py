@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from channel.config import find_home
+from cli.home import locate_home
 from cli.hubclient import is_plain_and_remote
 from cli.join import describe_system
 from tests.cli.fake_hub import FakeHub
@@ -74,6 +76,31 @@ async def test_a_paired_machine_is_not_paired_again_unless_told(world: World, hu
     assert b"hgm_other" in (world.heliograph / "machine.json").read_bytes()
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (401, {"error": {"code": "not_signed_in", "message": "Sign in, or send a token."}}),
+        (404, {"error": {"code": "not_found", "message": "There is nothing here."}}),
+        (404, "nothing here"),
+    ],
+)
+async def test_an_address_below_the_hubs_is_told_from_the_hub(
+    world: World, hub: FakeHub, answer: tuple[int, Any]
+) -> None:
+    hub.admin_answers["/wrong/path/api/v1/join"] = answer
+    done = await world.run_async("join", f"{hub.url}/wrong/path", "--code", "A")
+    assert done.code == 3
+    assert "no Heliograph hub" in done.err
+    assert f"give the hub's base URL, like {hub.url})" in done.err
+    assert "token" not in done.err
+    assert not world.heliograph.exists()
+
+
+def test_the_channel_finds_the_same_home(tmp_path: Path) -> None:
+    for environment in ({}, {"HELIOGRAPH_HOME": ""}, {"HELIOGRAPH_HOME": str(tmp_path)}):
+        assert locate_home(environment).root == find_home(environment)
+
+
 def test_without_a_terminal_a_missing_code_is_a_usage_error(world: World) -> None:
     done = world.run("join", "http://127.0.0.1:1")
     assert done.code == 2
@@ -87,7 +114,7 @@ def test_a_hub_that_is_not_there_is_unavailable(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["hub.example.org", "ftp://x", "http://", "http://h:99999", "https://u:p@h", "http://h/?q"]
+    "url", ["hub.example.org", "ftp://x", "http://", "http://h:99999", "https://u:p@h", "http://h/?q", "http://a b"]
 )
 def test_what_is_no_hubs_url_is_a_usage_error(world: World, url: str) -> None:
     assert world.run("join", url, "--code", "A").code == 2

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 
 import pytest
 
-from cli.launch import build_arguments, build_environment, names_our_channel
+from cli.launch import build_arguments, build_environment
 from tests.cli.world import World
 
 FLAG = "--dangerously-load-development-channels"
@@ -58,17 +59,11 @@ def test_a_session_gets_the_channel_first_and_keeps_its_arguments(words: list[st
         [OURS],
         [FLAG, "server:heliograph"],
         [FLAG, "server:other", "server:heliograph", "--model", "opus"],
+        ["--channels", "plugin:heliograph@market"],
     ],
 )
 def test_anything_else_is_passed_on_as_it_is(words: list[str]) -> None:
     assert build_arguments(words) == words
-
-
-def test_a_running_claude_with_the_channel_is_recognised() -> None:
-    assert names_our_channel(["--model", "opus", FLAG, "server:heliograph"])
-    assert names_our_channel([OURS, "prompt"])
-    assert not names_our_channel(["--channels", "server:heliograph"])
-    assert not names_our_channel(["tell me about", "server:heliograph"])
 
 
 def test_an_outer_sessions_variables_stay_outside_and_a_persons_settings_go_in() -> None:
@@ -118,6 +113,13 @@ def test_a_machine_that_is_ready_starts_without_a_word(world: World) -> None:
     world.run("install", "--yes")
     world.write(world.heliograph / "machine.json", "{}")
     assert world.run("claude").err == ""
+
+
+def test_a_pipe_in_place_of_the_settings_keeps_nobody_waiting(world: World) -> None:
+    world.add_claude()
+    world.settings.parent.mkdir()
+    os.mkfifo(world.settings)
+    assert "aren't installed" in world.run("claude").err
 
 
 def test_help_and_version_are_claude_codes_own(world: World) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 
 import pytest
@@ -64,6 +65,23 @@ async def test_a_wrong_token_is_refused(person: World) -> None:
         assert done.err == "heliograph: the hub says: Unknown token. (not_signed_in)\n"
 
 
+@pytest.mark.parametrize("token", ["hgt_a\nb", "hgt_é", "hgt a"])
+async def test_a_token_that_fits_in_no_header_is_refused(person: World, hub: FakeHub, token: str) -> None:
+    person.env["HELIOGRAPH_TOKEN"] = token
+    for words in (["sessions"], ["tail", ONE]):
+        done = await person.run_async(*words)
+        assert done.code == 4
+        assert done.err.startswith("heliograph: the token")
+        assert done.err.count("\n") == 1
+    assert hub.requests == []
+
+
+def test_a_token_file_that_is_a_pipe_keeps_nobody_waiting(world: World) -> None:
+    world.heliograph.mkdir()
+    os.mkfifo(world.heliograph / "token", 0o600)
+    assert world.run("sessions").code == 1
+
+
 def test_a_hub_that_is_not_there_is_unavailable(world: World) -> None:
     world.env |= {"HELIOGRAPH_URL": "http://127.0.0.1:1", "HELIOGRAPH_TOKEN": TOKEN}
     assert world.run("sessions").code == 3
@@ -84,8 +102,33 @@ async def test_say_reads_stdin_and_prints_json(person: World, hub: FakeHub) -> N
     assert hub.requests[-1][2]["text"] == "line one\nline two\n"
 
 
-async def test_say_tells_when_no_message_gets_through_now(person: World) -> None:
-    assert "takes no messages now" in (await person.run_async("say", TWO, "hi")).out
+@pytest.mark.parametrize(
+    ("state", "why", "help_"),
+    [
+        ("ended", "has ended", f"heliograph claude --resume {TWO}"),
+        ("offline", "isn't connected", "heliograph doctor"),
+        ("working", "takes no messages now", f"heliograph claude --resume {TWO}"),
+    ],
+)
+@pytest.mark.parametrize("words", [[], ["--json"]])
+async def test_say_tells_why_a_message_waits_and_what_would_help(
+    person: World, hub: FakeHub, state: str, why: str, help_: str, words: list[str]
+) -> None:
+    hub.sessions[1]["state"] = state
+    done = await person.run_async("say", TWO, "hi", *words)
+    assert done.code == 0
+    assert why in done.err
+    assert help_ in done.err
+    assert why not in done.out
+
+
+async def test_say_tells_it_before_it_waits_too(person: World, hub: FakeHub) -> None:
+    hub.sessions[1]["state"] = "ended"
+    process = await person.start("say", TWO, "hi", "--wait")
+    await asyncio.wait_for(hub.listening.wait(), 20)
+    process.send_signal(signal.SIGINT)
+    _, err = await asyncio.wait_for(process.communicate(), 20)
+    assert b"has ended" in err
 
 
 @pytest.mark.parametrize(("named", "code", "words"), [("aaaa", 2, TWO), ("cccc", 1, "heliograph sessions")])
