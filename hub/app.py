@@ -9,7 +9,7 @@ from aiohttp import web
 
 from hub.access.limiter import WrongSecrets
 from hub.access.principals import Principals
-from hub.config import Settings
+from hub.config import Settings, find_command
 from hub.db import queries
 from hub.db.engine import Database
 from hub.http import admin, api, pages
@@ -33,7 +33,7 @@ async def build_app(settings: Settings, db: Database) -> web.Application:
     """The public application. The caller owns ``db``, and stops ``app[LINKS]`` and ``app[LIVE]``."""
     app = web.Application(middlewares=[errors, same_site, signed_in], client_max_size=FRAME_BYTES)
     prefix = f"/static/{_hash_static()}"
-    renderer = Pages(prefix)
+    renderer = Pages(prefix, command=find_command())
     async with db.read() as conn:
         machines = await queries.list_machines(conn)
         sessions = await queries.list_sessions(conn, limit=ALL_SESSIONS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -62,7 +63,9 @@ def normalise_url(url: str) -> str:
 
 def find_command() -> str:
     """How people on this host start our command line."""
-    return COMMAND if shutil.which(COMMAND) else str(Path(sys.executable).parent / COMMAND)
+    ours = Path(sys.executable).parent / COMMAND
+    found = shutil.which(COMMAND)
+    return COMMAND if found and Path(found).resolve() == ours.resolve() else shlex.quote(str(ours))
 
 
 def _origin(url: str) -> str:

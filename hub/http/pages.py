@@ -1,7 +1,8 @@
-"""The pages: sign in and out, overview, a session."""
+"""The pages: sign in and out, overview, a session. What takes long to render is rendered in a thread."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from urllib.parse import urlsplit
 
@@ -32,7 +33,8 @@ async def overview(request: web.Request) -> web.Response:
     async with request.app[DB].read() as conn:
         machines = await queries.list_machines(conn)
         sessions = await queries.list_sessions(conn, limit=SESSIONS)
-    html = request.app[PAGES].overview(
+    html = await asyncio.to_thread(
+        request.app[PAGES].overview,
         viewer=build_viewer(person),
         sessions=sessions,
         machines=machines,
@@ -51,14 +53,16 @@ async def session(request: web.Request) -> web.Response:
     async with request.app[DB].read() as conn:
         shown = await access_session(conn, person, request.match_info["session_id"], "see")
         machines = await queries.list_machines(conn)
-        entries = await queries.list_last_entries(conn, shown.session_id, ENTRIES)
+        entries = await queries.list_last_entries(conn, shown.session_id, ENTRIES + 1)
         sessions = await queries.list_rail_sessions(conn)
         related = await load_sessions(conn, _relatives(shown))
-    html = request.app[PAGES].session(
+    html = await asyncio.to_thread(
+        request.app[PAGES].session,
         viewer=build_viewer(person),
         session=shown,
         machine=next(machine for machine in machines if machine.machine_id == shown.machine_id),
-        entries=entries,
+        entries=entries[-ENTRIES:],
+        older=len(entries) > ENTRIES,
         sessions=sessions,
         machines=machines,
         nonce=request[NONCE],

@@ -28,6 +28,9 @@ MARK_RATIO = 0.5
 WORK = 200_000
 """Steps of comparing that one diff may take, tens of milliseconds. What isn't compared by then is shown plain."""
 
+START = 100
+"""Steps that a comparison costs before it has begun."""
+
 ROWS = 1000
 """No diff puts more lines than this into a page."""
 
@@ -111,14 +114,12 @@ class _Matcher(SequenceMatcher[str]):
 
     def __init__(self, work: _Work, old: Sequence[str], new: Sequence[str]) -> None:
         self._work = work
-        work.take(len(old) + len(new))
+        work.take(START + len(old) + len(new))
         counts = Counter(new)
         self._steps = [0, *accumulate(1 + counts[item] for item in old)]
         super().__init__(None, old, new, autojunk=False)
 
-    def find_longest_match(
-        self, alo: int = 0, ahi: int | None = None, blo: int = 0, bhi: int | None = None
-    ) -> Match:
+    def find_longest_match(self, alo: int = 0, ahi: int | None = None, blo: int = 0, bhi: int | None = None) -> Match:
         end = len(self._steps) - 1 if ahi is None else ahi
         self._work.take(self._steps[end] - self._steps[alo])
         return super().find_longest_match(alo, ahi, blo, bhi)
@@ -156,7 +157,7 @@ class _Builder:
 
 def _compare_lines(before: list[str], after: list[str], work: _Work) -> list[str]:
     start = _count_common(before, after)
-    end = _count_common(before[:start:-1], after[:start:-1])
+    end = _count_common(reversed(before[start:]), reversed(after[start:]))
     old, new = before[start : len(before) - end], after[start : len(after) - end]
     lines = [f" {line}" for line in before[:start]]
     try:

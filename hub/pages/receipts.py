@@ -74,6 +74,6 @@ def _say(state: MessageState, machine: Machine) -> str:
         "answered": "Answered",
         "cancelled": "Cancelled",
         "expired": "Expired. It was never given to Claude.",
-        "uncertain": f"Uncertain. Claude Code on {machine.name} went away before it confirmed.",
+        "uncertain": f"Uncertain. Claude Code on {machine.name} never confirmed it.",
     }
     return words[state]

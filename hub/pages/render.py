@@ -188,9 +188,7 @@ class Pages:
             counts=count_states(counts),
         )
 
-    def _render_latest(
-        self, entries: Sequence[Entry], session: Session, machine: Machine
-    ) -> tuple[list[Markup], bool]:
+    def _render_latest(self, entries: Sequence[Entry], session: Session, machine: Machine) -> tuple[list[Markup], bool]:
         """The newest entries that a page has room for, in order, and whether these are all."""
         rows: list[Markup] = []
         room = PAGE_CHARS
@@ -210,7 +208,8 @@ class Pages:
         if html is None:
             view = build_entry(entry, session.cwd, machine, self._prose, self._clock())
             html = Markup(self._render(f"entries/{view.kind}.html", e=view) if view else "")  # noqa: S704 - a template's
-            self._rendered.keep(entry.entry_id, version, html)
+            if html:
+                self._rendered.keep(entry.entry_id, version, html)
         return html
 
     def _session_parts(self, session: Session, machine: Machine, now: int) -> dict[str, Any]:

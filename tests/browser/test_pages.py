@@ -112,6 +112,27 @@ def test_a_message_climbs_to_answered_before_ones_eyes(visitor: Visitor, session
         session.stop("")
 
 
+def test_a_message_that_the_hub_did_not_take_is_not_lost(visitor: Visitor, session: PeerSession) -> None:
+    session.start()
+    page = visitor.open(f"/sessions/{session.session_id}")
+    text = page.locator("form textarea")
+    visitor.expect("ERR_FAILED")
+    page.route("**/api/v1/sessions/*/messages", lambda route: route.abort())
+    write(page, "Rather long thoughts")
+    expect(page.locator(".e-message.is-sending")).to_contain_text("Not sent.")
+    text.press_sequentially("And more")
+    page.reload()
+    expect(text).to_have_value("Rather long thoughts\n\nAnd more")
+
+    page.unroute("**/api/v1/sessions/*/messages")
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator(".e-message:not(.is-sending)")).to_contain_text("And more")
+    expect(text).to_have_value("")
+    page.reload()
+    expect(page.locator(".e-message")).to_have_count(1)
+    expect(text).to_have_value("")
+
+
 def test_a_message_is_shown_as_text(visitor: Visitor, session: PeerSession) -> None:
     session.start()
     page = visitor.open(f"/sessions/{session.session_id}")

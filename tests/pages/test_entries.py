@@ -20,19 +20,19 @@ SENT = "2026-11-21T06:38:00.000Z"
 @pytest.mark.parametrize(
     ("state", "dashes", "words"),
     [
-        ("queued", ["on", "off", "off", "off"], "Queued. Claude reads it now."),
+        ("queued", ["on", "off", "off", "off"], "Queued. Claude reads it when it is connected and idle."),
         ("delivered", ["on", "on", "off", "off"], "On atlas, not yet seen by Claude."),
         ("seen", ["on", "on", "on", "off"], "Seen by Claude"),
         ("answered", ["on", "on", "on", "on"], "Answered"),
         ("cancelled", ["on", "off", "off", "off"], "Cancelled"),
         ("expired", ["on", "off", "off", "off"], "Expired. It was never given to Claude."),
-        ("uncertain", ["on", "on", "broken", "off"], "Uncertain. Claude Code on atlas went away before it confirmed."),
+        ("uncertain", ["on", "on", "broken", "off"], "Uncertain. Claude Code on atlas never confirmed it."),
     ],
 )
 def test_a_receipt_says_how_far_the_message_got(
-    state: str, dashes: list[str], words: str, make_session: MakeSession, machine: Machine, now: int
+    state: str, dashes: list[str], words: str, machine: Machine, now: int
 ) -> None:
-    receipt = build_receipt({"state": state, "receipts": {state: SENT}}, make_session(), machine, now)
+    receipt = build_receipt({"state": state, "receipts": {state: SENT}}, machine, now)
     assert (receipt.dashes, receipt.words) == (dashes, words)
     assert receipt.bad is (state in ("expired", "uncertain"))
     shows_time = receipt.at is not None and receipt.at.text == "06:38"
@@ -41,44 +41,34 @@ def test_a_receipt_says_how_far_the_message_got(
 
 
 @pytest.mark.parametrize(
-    ("fields", "queued", "line"),
+    ("fields", "line"),
     [
-        ({}, "Claude reads it now.", "Claude reads this now."),
-        (
-            {"turn": "working"},
-            "Claude reads it when the current turn ends.",
-            "Claude reads this when the current turn ends.",
-        ),
-        (
-            {"turn": "needs_you"},
-            "Claude first waits for an answer on atlas.",
-            "Claude waits for an answer on atlas and reads this when the turn has ended.",
-        ),
-        ({"push": False}, "Waits for a start with the channel.", "Started without the channel. Start it with"),
+        ({}, "Claude reads this now."),
+        ({"turn": "working"}, "Claude reads this when the current turn ends."),
+        ({"turn": "needs_you"}, "Claude waits for an answer on atlas and reads this when the turn has ended."),
+        ({"push": False}, "Started without the channel. Start it with"),
         (
             {"linked": False, "offline_since": 1},
-            "Sent when the session returns.",
             "This session on atlas is offline. The message waits here and is sent when it returns.",
         ),
+        ({"ended": True}, "This session has ended. A message waits here until it is resumed."),
         (
-            {"ended": True},
-            "Waits until the session is resumed.",
+            {"ended": True, "next_session_id": "s2", "next_relation": "fork"},
             "This session has ended. A message waits here until it is resumed.",
         ),
     ],
 )
 def test_the_page_says_when_claude_reads_a_message(
-    fields: dict[str, object], queued: str, line: str, make_session: MakeSession, machine: Machine, now: int
+    fields: dict[str, object], line: str, make_session: MakeSession, machine: Machine, now: int
 ) -> None:
-    session = make_session(**fields)
-    assert build_receipt({"state": "queued"}, session, machine, now).words == f"Queued. {queued}"
-    assert build_line(session, machine, now).text == line
+    shown = build_line(make_session(**fields), machine, now)
+    assert (shown.text, shown.next_session_id) == (line, "")
 
 
 def test_after_a_clear_the_line_points_to_the_next_session(
     make_session: MakeSession, machine: Machine, now: int
 ) -> None:
-    line = build_line(make_session(ended=True, next_session_id="s2"), machine, now)
+    line = build_line(make_session(ended=True, next_session_id="s2", next_relation="clear"), machine, now)
     assert (line.text, line.next_session_id) == ("Cleared. Your message goes to", "s2")
 
 
@@ -89,10 +79,10 @@ def test_delivery_is_said_as_it_is(make_session: MakeSession, machine: Machine, 
 
 
 def test_lineage_goes_from_before_to_after(make_session: MakeSession) -> None:
-    session = make_session(previous_session_id="s0", relation="clear", next_session_id="s2")
+    session = make_session(previous_session_id="s0", relation="clear", next_session_id="s2", next_relation="fork")
     related = {
         "s0": make_session(session_id="s0", title="Spike"),
-        "s2": make_session(session_id="s2", title="Next", relation="fork"),
+        "s2": make_session(session_id="s2", title="Next"),
     }
     steps = [(step.words, step.title, step.session_id) for step in build_lineage(session, related)]
     assert steps == [("Cleared from", "Spike", "s0"), ("This session", "", ""), ("Forked to", "Next", "s2")]
@@ -108,11 +98,9 @@ def test_long_prompts_are_folded() -> None:
     assert fold_said("short\n").fold == ""
 
 
-def test_notices_and_progress_read_as_words(
-    make_entry: MakeEntry, make_session: MakeSession, machine: Machine, now: int
-) -> None:
+def test_notices_and_progress_read_as_words(make_entry: MakeEntry, machine: Machine, now: int) -> None:
     def build(entry: Entry) -> object:
-        view = build_entry(entry, make_session(), machine, Prose(), now)
+        view = build_entry(entry, "", machine, Prose(), now)
         assert view is not None
         return view.shown
 
@@ -131,7 +119,5 @@ def test_notices_and_progress_read_as_words(
         assert odd.percent == shown
 
 
-def test_kinds_of_later_are_left_out(
-    make_entry: MakeEntry, make_session: MakeSession, machine: Machine, now: int
-) -> None:
-    assert build_entry(make_entry("decision"), make_session(), machine, Prose(), now) is None
+def test_kinds_of_later_are_left_out(make_entry: MakeEntry, machine: Machine, now: int) -> None:
+    assert build_entry(make_entry("decision"), "", machine, Prose(), now) is None

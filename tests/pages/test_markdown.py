@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 
-from hub.pages.markdown import Prose, close_provisionally, render_said
+from hub.pages.markdown import MARKDOWN_CHARS, Prose, close_provisionally, render_said
 from hub.pages.outputs import PAGE_BYTES
 
 HOSTILE = [
@@ -103,3 +104,28 @@ def test_a_huge_text_is_cut_and_says_so() -> None:
     html = Prose().render("word " * 40_000)
     assert len(html) < PAGE_BYTES + 1000
     assert '<p class="left-out">134 kB left out here</p>' in html
+
+
+def test_the_rest_of_a_long_text_is_folded_and_plain() -> None:
+    html = Prose().render("**a** \n\n" * 4000)
+    start, fold, rest = html.partition('<details class="rest"')
+    assert fold
+    assert start.count("<strong>a</strong>") == html.count("<strong>") <= MARKDOWN_CHARS / 8
+    assert rest.count("**a**") + start.count("<strong>") == 4000
+    assert "<details" not in Prose().render("**a** \n\n" * 1000)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_the_rest_of_a_long_text_is_only_text(text: str) -> None:
+    rest = Prose().render("x" * MARKDOWN_CHARS + text * 3).partition("</summary>")[2]
+    assert set(re.findall(r"<[^>]*>", rest)) == {'<div class="typed">', "</div>", "</details>"}
+
+
+def test_any_text_is_rendered_in_reasonable_time() -> None:
+    for text in ("[" * 70_000, "a|b\n-|-\n" + "x|y\n" * 20_000, "[a](" * 20_000):
+        started = time.process_time()
+        Prose().render(text)
+        assert time.process_time() - started < 1
+    started = time.process_time()
+    render_said("`x`" * 20_000)
+    assert time.process_time() - started < 0.3

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 
 import pytest
 
 from hub.core.model import Entry, Machine, Preview, Session
-from hub.pages.render import Pages, Viewer
+from hub.pages.render import PAGE_CHARS, Pages, Viewer
 
 MakeSession = Callable[..., Session]
 MakeEntry = Callable[..., Entry]
@@ -175,7 +177,9 @@ def each_state(make: Callable[..., Session], now: int) -> Iterator[Session]:
     yield make(session_id="s-none", push=False)
     yield make(session_id="s-offline", linked=False, offline_since=now)
     yield make(session_id="s-ended", ended=True)
-    yield make(session_id="s-cleared", ended=True, next_session_id="s-idle", last_activity_at=0)
+    gone = {"ended": True, "next_session_id": "s-idle", "last_activity_at": 0}
+    yield make(session_id="s-cleared", next_relation="clear", **gone)
+    yield make(session_id="s-forked", next_relation="fork", **gone)
 
 
 def test_a_hostile_overview_is_only_text(
@@ -305,3 +309,96 @@ def test_half_a_surrogate_pair_does_not_fail_a_page(
 ) -> None:
     html = pages.entry_stream(make_entry("assistant", text="a\ud800b", streaming=False), make_session(), machine)
     assert html.encode()
+
+
+def show_session(pages: Pages, machine: Machine, session: Session, entries: list[Entry], **more: bool) -> str:
+    return pages.session(
+        viewer=Viewer(name="Maya", csrf="c"),
+        session=session,
+        machine=machine,
+        entries=entries,
+        sessions=[],
+        machines=[machine],
+        nonce="n",
+        change_id=0,
+        related={},
+        **more,
+    )
+
+
+def test_a_page_takes_the_newest_entries_it_has_room_for_and_says_so(
+    pages: Pages, machine: Machine, make_session: MakeSession, make_entry: MakeEntry
+) -> None:
+    text = "word **word** \n\n" * 1000
+    entries = [make_entry("assistant", f"p{n}", n, text=text, streaming=False) for n in range(200)]
+    html = show_session(pages, machine, make_session(), entries)
+    shown = re.findall(r'id="entry-p(\d+)"', html)
+    assert 10 < len(shown) < 200
+    assert shown == [str(n) for n in range(200 - len(shown), 200)]
+    assert len(html) < PAGE_CHARS + 20_000
+    assert f"Showing the latest {len(shown)} entries." in html
+    check(html)
+
+
+def test_a_page_says_that_there_are_older_entries(
+    pages: Pages, machine: Machine, make_session: MakeSession, make_entry: MakeEntry
+) -> None:
+    entries = [make_entry("prompt", text="x", by="m")]
+    assert "Showing the latest 1 entry." in show_session(pages, machine, make_session(), entries, older=True)
+    assert "Showing the latest" not in show_session(pages, machine, make_session(), entries)
+
+
+def test_an_entry_is_shown_as_it_is_now(
+    pages: Pages, machine: Machine, make_session: MakeSession, make_entry: MakeEntry, make_tool: MakeEntry
+) -> None:
+    entry = make_entry("assistant", text="one", streaming=True)
+    tool = make_tool("Read", {"file_path": "/src/app/a.py"})
+    tool.entry_id = "e2"
+    for change_id, text in ((1, "one"), (2, "two"), (3, "three")):
+        entry.change_id, entry.data = change_id, {"text": text, "streaming": False}
+        assert text in pages.entry_stream(entry, make_session(), machine)
+        assert text in show_session(pages, machine, make_session(), [entry])
+    assert "<bdi>/src/app/a.py" in pages.entry_stream(tool, make_session(), machine)
+    assert "<bdi>a.py" in pages.entry_stream(tool, make_session(cwd="/src/app"), machine)
+
+
+def test_a_page_shown_again_costs_little(
+    pages: Pages, machine: Machine, make_session: MakeSession, make_entry: MakeEntry
+) -> None:
+    text = "Some **bold** words.\n\n```python\nx = [1, 2]\n```\n\n" * 40
+    entries = [make_entry("assistant", f"p{n}", n, text=text, streaming=False) for n in range(100)]
+    times = []
+    for _ in range(2):
+        started = time.process_time()
+        show_session(pages, machine, make_session(), entries)
+        times.append(time.process_time() - started)
+    assert times[1] < times[0] / 5
+
+
+def test_threads_may_render_the_same_page_at_once(
+    pages: Pages, machine: Machine, make_session: MakeSession, evil_entries: list[Entry]
+) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        work = [threads.submit(show_session, pages, machine, make_session(), evil_entries) for _ in range(8)]
+        assert len({done.result(timeout=30) for done in work}) == 1
+
+
+def test_commands_are_those_that_work_where_they_are_run(machine: Machine, viewer: Viewer) -> None:
+    pages = Pages("/static/abc", command="/opt/helio/heliograph")
+    assert "/opt/helio/heliograph sign-in" in pages.sign_in(
+        token=None, host="h", problem=None, nonce="n", public_url=""
+    )
+
+    def first_run(machines: list[Machine], public_url: str) -> list[str]:
+        html = pages.overview(
+            viewer=viewer, sessions=[], machines=machines, nonce="n", change_id=0, public_url=public_url
+        )
+        return re.findall(r'<code data-copy-target="source">(\S+ \w+)', html)
+
+    here = "/opt/helio/heliograph"
+    assert first_run([], "http://127.0.0.1:7878") == [
+        f"{here} {verb}" for verb in ("pair", "join", "install", "claude")
+    ]
+    assert first_run([machine], "http://localhost:7878") == [f"{here} install", f"{here} claude"]
+    far = first_run([], "https://helio.example")
+    assert far == [f"{here} pair", "heliograph join", "heliograph install", "heliograph claude"]

@@ -1,4 +1,5 @@
-// Writing to a session: grows with the text, keeps a draft per session, shows the message at once.
+// Writing to a session: grows with the text, keeps a draft per session, shows the message at once. What
+// is sent is kept too until the hub has it: a page that loads before that has it in the composer again.
 
 import { Controller } from "../../vendor/stimulus.js"
 import { visit } from "../../vendor/turbo.js"
@@ -9,7 +10,7 @@ export default class extends Controller {
   static values = { session: String }
 
   connect() {
-    this.textTarget.value = localStorage.getItem(this.draft) ?? ""
+    this.restore()
     this.resize()
   }
 
@@ -26,16 +27,20 @@ export default class extends Controller {
     event.preventDefault()
     const text = this.textTarget.value
     if (!text.trim()) return this.textTarget.focus()
+    const clientId = crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`
+    this.keepUnsent({ ...this.listUnsent(), [clientId]: text })
     this.textTarget.value = ""
     this.changed()
     this.textTarget.focus()
-    this.post(text, crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`)
+    this.post(text, clientId)
   }
 
   async post(text, clientId, shown = this.show(text, clientId)) {
     try {
       const path = `/api/v1/sessions/${encodeURIComponent(this.sessionValue)}/messages`
       const answer = await request("POST", path, { text, client_id: clientId })
+      const { [clientId]: _, ...unsent } = this.listUnsent()
+      this.keepUnsent(unsent)
       shown.dataset.messageId = answer.message_id
       if (answer.session_id && answer.session_id !== this.sessionValue) {
         visit(`/sessions/${encodeURIComponent(answer.session_id)}`)
@@ -75,8 +80,24 @@ export default class extends Controller {
   }
 
   keep() {
-    if (this.textTarget.value) localStorage.setItem(this.draft, this.textTarget.value)
-    else localStorage.removeItem(this.draft)
+    store(this.draft, this.textTarget.value)
+  }
+
+  restore() {
+    const unsent = Object.entries(this.listUnsent())
+    const lost = unsent.filter(([id]) => !document.querySelector(`[data-client-id="${CSS.escape(id)}"]`))
+    const draft = localStorage.getItem(this.draft)
+    this.textTarget.value = [...lost.map(([, text]) => text), ...(draft ? [draft] : [])].join("\n\n")
+    this.keep()
+    this.keepUnsent({})
+  }
+
+  listUnsent() {
+    return JSON.parse(localStorage.getItem(this.unsent) ?? "{}")
+  }
+
+  keepUnsent(texts) {
+    store(this.unsent, Object.keys(texts).length ? JSON.stringify(texts) : "")
   }
 
   resize() {
@@ -87,4 +108,13 @@ export default class extends Controller {
   get draft() {
     return `heliograph:draft:${this.sessionValue}`
   }
+
+  get unsent() {
+    return `heliograph:unsent:${this.sessionValue}`
+  }
+}
+
+function store(key, text) {
+  if (text) localStorage.setItem(key, text)
+  else localStorage.removeItem(key)
 }
