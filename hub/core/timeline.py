@@ -180,7 +180,7 @@ def add_notice(world: World, session: Session, event: Stored, code: str) -> None
     """Something happened to the session itself."""
     text = _words(event.body.error) if code == "api_error" else None
     if code == "gap":
-        text = str(event.body.dropped)
+        text = f"{event.body.dropped} events didn't fit into the spool of this machine"
     data = {
         "code": code,
         "level": "error" if code in ("offline", "api_error", "gap") else "info",

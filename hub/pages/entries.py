@@ -33,6 +33,7 @@ _NOTICE_WORDS = {
     "offline": "Went offline",
     "online": "Back online",
     "api_error": "API error",
+    "gap": "Events are missing",
 }
 
 
