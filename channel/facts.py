@@ -1,8 +1,14 @@
-"""The branch a folder is on, read from git's files: running git would cost Claude's machine a process."""
+"""What other programs' files tell: git's of the branch, since running git would cost Claude's machine a
+process; Claude Code's of the session's status.
+"""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
+
+from channel.status import STATUS_BYTES, Status, read_status
 
 HEAD_BYTES = 4096
 BRANCH_CHARS = 200
@@ -19,6 +25,37 @@ def read_branch(folder: str) -> str | None:
     if head.startswith("ref: "):
         return head.removeprefix("ref: ").removeprefix("refs/heads/")[:BRANCH_CHARS]
     return head[:SHORT_HASH] or None
+
+
+class StatusFile:
+    """Claude Code's ``sessions/<pid>.json``; undocumented, so whatever is odd about it is no status."""
+
+    def __init__(self, environment: Mapping[str, str], pid: int) -> None:
+        named = environment.get("CLAUDE_CONFIG_DIR", "")
+        folder = Path(named) if named.startswith("/") else Path.home() / ".claude"
+        self._path = folder / "sessions" / f"{pid}.json"
+        self._stamp: tuple[int, int] | None = None
+        self._status: Status | None = None
+
+    def look(self) -> Status | None:
+        """What it says now; read only when it has changed. Never raises."""
+        try:
+            found = self._path.stat()
+            stamp = (found.st_ino, found.st_mtime_ns)
+            if stamp != self._stamp:
+                self._status = read_status(_read_bytes(self._path))
+                self._stamp = stamp
+        except OSError:
+            self._stamp = self._status = None
+        return self._status
+
+
+def _read_bytes(path: Path) -> bytes:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        return os.read(fd, STATUS_BYTES)
+    finally:
+        os.close(fd)
 
 
 def _find_git(folder: Path) -> Path | None:

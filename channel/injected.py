@@ -6,6 +6,7 @@ is locked for each use, so that the answer to "is it new?" and the note that it 
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -28,18 +29,27 @@ class InjectedLog:
             return False
 
     def add(self, message_id: str) -> bool:
-        """Note it durably, before it is injected; False if it is there already. Raises OSError."""
+        """Note it durably, before it is injected; False if it is there already.
+
+        Raises OSError, and then it is not noted: it must not count as injected later.
+        """
         fd = self._open_locked()
         try:
             data = os.pread(fd, os.fstat(fd).st_size, 0)
             if message_id.encode() in data.split(b"\n"):
                 return False
             line = b"\n" + message_id.encode() + b"\n"  # the first newline ends a line that was torn
-            if os.write(fd, line) != len(line):
-                raise OSError("the message's id was not written whole")
-            os.fsync(fd)
+            try:
+                if os.write(fd, line) != len(line):
+                    raise OSError("the message's id was not written whole")
+                os.fsync(fd)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    os.ftruncate(fd, len(data))
+                raise
             if len(data) > TRIM_BYTES:
-                self._trim(data + line)
+                with contextlib.suppress(OSError):  # the id is safe, and that is what counts
+                    self._trim(data + line)
             return True
         finally:
             os.close(fd)

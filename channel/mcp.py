@@ -104,17 +104,11 @@ class Call(msgspec.Struct, frozen=True):
     tool: Reply | Progress
 
 
-class Greeted(msgspec.Struct, frozen=True):
-    """``initialize`` is answered; ``client_version`` is the client's own, if it told."""
-
-    client_version: str | None
-
-
 class Listed(msgspec.Struct, frozen=True):
     """``tools/list`` is answered: from here on the client begins to listen to notifications."""
 
 
-Effect = Send | Call | Greeted | Listed
+Effect = Send | Call | Listed
 
 
 class BadArguments(Exception):
@@ -163,7 +157,7 @@ def _receive_request(request_id: object, method: object, params: object) -> list
 def _answer(request_id: str | int, method: str, params: dict[str, Any]) -> list[Effect]:
     match method:
         case "initialize":
-            return [_result(request_id, _build_welcome(params)), Greeted(_find_client_version(params))]
+            return [_result(request_id, _build_welcome(params))]
         case "ping":
             return [_result(request_id, {})]
         case "tools/list":
@@ -182,12 +176,6 @@ def _build_welcome(params: dict[str, Any]) -> dict[str, Any]:
         "serverInfo": {"name": SERVER_NAME, "title": "Heliograph", "version": VERSION},
         "instructions": INSTRUCTIONS,
     }
-
-
-def _find_client_version(params: dict[str, Any]) -> str | None:
-    client = params.get("clientInfo")
-    version = client.get("version") if isinstance(client, dict) else None
-    return version[:ID_CHARS] if isinstance(version, str) else None
 
 
 def _call(request_id: str | int, params: dict[str, Any]) -> Send | Call:

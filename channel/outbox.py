@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from channel import loose
+from channel.process import remove_leftovers
 from channel.spool import Page, Record, SpoolFile, append, build_line, list_orphans
 from wire.frames import Ack, Event, Events
 
@@ -38,6 +39,13 @@ class Batch(msgspec.Struct):
     end: int
     seq: int | None
     done: bool
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """A hook's event, decoded; ``at`` in microseconds since the epoch."""
+
+    at: int
+    body: dict[str, Any]
 
 
 class Draining:
@@ -86,16 +94,18 @@ class Outbox:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             append(self._path, line, sync=sync)
 
-    def see(self) -> list[dict[str, Any]]:
-        """The bodies of this process's hooks that have come since the last call."""
-        found: list[dict[str, Any]] = []
+    def see(self) -> list[Seen]:
+        """What this process's hooks have written since the last call."""
+        found: list[Seen] = []
         own = self._attach_own()
         while own is not None and (page := own.file.read(own.seen)).size > 0:
             own.seen += page.size
             if page.torn:
                 self._note(f"{page.torn} torn lines in {own.file.path.name} skipped")
-            hooks = (_read_body(record)[0] for record in page.records if record.source == "h")
-            found.extend(body for body in hooks if body is not None)
+            for record in page.records:
+                body = _read_body(record)[0] if record.source == "h" else None
+                if body is not None:
+                    found.append(Seen(record.at, body))
         return found
 
     def start_link(self) -> None:
@@ -174,6 +184,7 @@ class Outbox:
     def _adopt(self, now: float) -> Draining | None:
         if self._orphan is None and now >= self._adopt_at:
             self._adopt_at = now + ADOPT_SECONDS
+            self._forget_gaps()
             for path in list_orphans(self._folder, self._pid) if self._folder.is_dir() else ():
                 if (file := SpoolFile.open(path)) is not None:
                     self._orphan = Draining(file)
@@ -182,6 +193,14 @@ class Outbox:
                     self._note(f"sending what {path.name} has left")
                     break
         return self._orphan
+
+    def _forget_gaps(self) -> None:
+        """Counts of dropped events that no channel has reported in their process's lifetime."""
+        try:
+            remove_leftovers(self._folder, ("dropped",))
+        except OSError as error:
+            if self._folder.is_dir():
+                self._note(f"can't tidy the spool: {error}")
 
     def _take(self, draining: Draining) -> Events | None:
         while len(draining.on_its_way) < WINDOW:

@@ -12,12 +12,9 @@ from pathlib import Path
 
 import msgspec
 
-from wire.messages import SERVER_NAME
+from wire.launch import names_channel
 
 PS_SECONDS = 2.0
-
-CHANNEL_FLAGS = ("--dangerously-load-development-channels", "--channels")
-"""Claude Code's options that make a server a channel; each takes one or more names."""
 
 
 class Parent(msgspec.Struct, frozen=True):
@@ -47,24 +44,23 @@ def read_parent(pid: int) -> Parent:
     return Parent(pid, started_at, words)
 
 
-def names_channel(words: tuple[str, ...]) -> bool:
-    """Whether a command line loads our server as a channel: ``server:NAME`` or ``plugin:NAME@…``."""
-    after_flag = False
-    for word in words:
-        if word.startswith("-"):
-            name, _, value = word.partition("=")
-            after_flag = name in CHANNEL_FLAGS
-            values = value
-        else:
-            values = word
-        if after_flag and any(_is_ours(item) for item in values.split(",")):
-            return True
-    return False
+def is_running(pid: int) -> bool:
+    """Whether there is such a process; somebody else's counts."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True  # not ours to signal
+    return True
 
 
-def _is_ours(item: str) -> bool:
-    kind, _, name = item.partition(":")
-    return (kind == "server" and name == SERVER_NAME) or (kind == "plugin" and name.partition("@")[0] == SERVER_NAME)
+def remove_leftovers(folder: Path, kinds: tuple[str, ...]) -> None:
+    """Remove the files ``<pid>.<kind>…`` of processes that are gone; raises OSError."""
+    for path in folder.iterdir():
+        pid, _, rest = path.name.partition(".")
+        if pid.isascii() and pid.isdigit() and rest.partition(".")[0] in kinds and not is_running(int(pid)):
+            path.unlink(missing_ok=True)
 
 
 def _ask_ps(pid: int) -> Parent:

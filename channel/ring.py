@@ -10,8 +10,11 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from channel.process import remove_leftovers
 
 BACKLOG = 128
 """Hooks that ring while the loop is busy; beyond it they get EAGAIN, which they don't mind."""
@@ -25,6 +28,7 @@ class Ring:
 
     def __init__(self, folder: Path, pid: int, on_ring: Callable[[], None]) -> None:
         self._folder = folder
+        self._pid = pid
         self._name = f"{pid}.sock"
         self._on_ring = on_ring
         self._server: asyncio.Server | None = None
@@ -38,14 +42,17 @@ class Ring:
     async def open(self) -> None:
         """Listen; raises OSError."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        remove_leftovers(self._folder, ("sock", "up"))
         beside = f"{self._name}.{os.getpid()}"
         bell = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            _bind(bell, self._folder, beside)
+            with _inside(self._folder):
+                bell.bind(beside)
             (self._folder / beside).chmod(0o600)
             bell.listen(BACKLOG)
             self._inode = (self._folder / beside).stat().st_ino
             (self._folder / beside).rename(self._folder / self._name)
+            self._remove_mark()
             bell.setblocking(False)
             self._server = await asyncio.get_running_loop().create_unix_server(
                 lambda: _Caller(self._on_ring), sock=bell, backlog=BACKLOG
@@ -63,6 +70,11 @@ class Ring:
         self._server.close()
         self._server = None
         self._remove_name()
+        self._remove_mark()
+
+    def _remove_mark(self) -> None:
+        """The mark of an uploader, or of a session that may need one: not while there is a channel."""
+        (self._folder / f"{self._pid}.up").unlink(missing_ok=True)
 
     def _remove_name(self) -> None:
         path = self._folder / self._name
@@ -89,12 +101,27 @@ class _Caller(asyncio.Protocol):
             self._deadline.cancel()
 
 
-def _bind(bell: socket.socket, folder: Path, name: str) -> None:
-    """Bind inside ``folder``: the address has room for about 100 bytes, and a home may be deep."""
+def is_answered(folder: Path, pid: int) -> bool:
+    """Whether a channel listens there; a killed one leaves its socket's name behind. This rings it."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as bell:
+        bell.setblocking(False)
+        try:
+            with _inside(folder):
+                bell.connect(f"{pid}.sock")
+        except BlockingIOError:
+            return True  # its queue is full
+        except OSError:
+            return False
+    return True
+
+
+@contextmanager
+def _inside(folder: Path) -> Iterator[None]:
+    """Work in ``folder``: a socket's address has room for about 100 bytes, and a home may be deep."""
     here = os.open(".", os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.chdir(folder)
-        bell.bind(name)
+        yield
     finally:
         os.fchdir(here)
         os.close(here)

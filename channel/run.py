@@ -21,7 +21,7 @@ import msgspec
 
 from channel import VERSION, mcp
 from channel.config import find_home
-from channel.facts import read_branch
+from channel.facts import StatusFile, read_branch
 from channel.injected import InjectedLog
 from channel.link import Link, Status
 from channel.log import build_logger, guarded
@@ -29,7 +29,7 @@ from channel.outbox import Outbox
 from channel.process import Parent, read_parent
 from channel.ring import Ring
 from channel.session import Decline, Inject, Repeat, Session, Wait
-from channel.spool import Record
+from channel.spool import Gap, Record
 from channel.stdio import Stdio, claim
 from channel.text import neutralise, neutralise_name
 from channel.uploader import leave_behind
@@ -72,11 +72,12 @@ class Channel:
         self._home = home
         self._parent_pid = parent_pid
         self._parent = Parent(parent_pid, 0, ())
-        self._client_version: str | None = None
         self._log = build_logger(home)
         cwd = environment.get("CLAUDE_PROJECT_DIR") or str(Path.cwd())
         self._session = Session(environment.get("CLAUDE_CODE_SESSION_ID"), cwd)
         self._outbox = Outbox(home / "spool", parent_pid, self._log.warning)
+        self._gap = Gap(home / "spool", parent_pid)
+        self._status = StatusFile(environment, parent_pid)
         self._injected = InjectedLog(home / "injected.log")
         self._ring = Ring(home / "run", parent_pid, self._on_ring)
         self._stdio = Stdio(self._on_line, lambda: self._end("parent_gone"))
@@ -140,8 +141,6 @@ class Channel:
             case mcp.Call():
                 text, is_error = self._call(effect.tool)
                 self._stdio.write(mcp.build_tool_answer(effect.request_id, text, is_error=is_error))
-            case mcp.Greeted():
-                self._client_version = effect.client_version
             case mcp.Listed():
                 self._session.list_tools(_now())
                 self._link_due.set()
@@ -175,9 +174,24 @@ class Channel:
     def _follow(self) -> None:
         """Take in what hooks have written since the last time."""
         with guarded(self._log, "the spool could not be followed"):
-            moments = [self._session.see(body) for body in self._outbox.see()]
+            moments = [self._session.see(seen.body, seen.at) for seen in self._outbox.see()]
             if any(moments) or self._facts is None:
                 self._look_around()
+
+    def _correct(self) -> None:
+        """Report what no hook tells: that a turn was interrupted, or a dialog answered, at the terminal."""
+        with guarded(self._log, "the status file could not be followed"):
+            status = self._status.look()
+            correction = None if status is None else self._session.correct(status, time.time_ns() // 1000)
+            if correction is not None:
+                self._log.info("the status file says what no hook did: %s", correction)
+                self._owed.append({"hook_event_name": correction, "session_id": self._session.session_id})
+
+    def _report_gap(self) -> None:
+        """Say how many events the hooks had no room for; raises OSError."""
+        if self._session.session_id is not None and (dropped := self._gap.count()):
+            self._put({"hook_event_name": "ChannelGap", "dropped": dropped})
+            self._gap.forget()
 
     def _look_around(self) -> None:
         """Report branch and folder if they have changed."""
@@ -208,11 +222,14 @@ class Channel:
                 except OSError as error:
                     self._log.warning("hooks can't ring: %s", error)
             self._on_ring()
+            self._correct()
             self._outbox.tidy()
             with contextlib.suppress(OSError):
                 while self._owed:
                     self._put(self._owed[0])
                     self._owed.popleft()
+                if self._link.status is Status.LINKED:
+                    self._report_gap()
             await asyncio.sleep(TICK_SECONDS)
 
     # -- the hub's side -------------------------------------------------------------------
@@ -235,7 +252,6 @@ class Channel:
             session_id=self._session.session_id,
             cwd=self._session.cwd,
             push=self._parent.takes_pushes,
-            client_version=self._client_version,
             branch=self._branch,
         )
 

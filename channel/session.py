@@ -1,8 +1,8 @@
 """Which session this process carries, whether it is idle, and so whether a message may go in now. Pure.
 
 Learns from the hook events that pass through, since the id in the channel's environment goes stale
-with ``/clear`` and is never right after some resumes. It doesn't see a turn that the person at the
-terminal interrupts: no hook tells.
+with ``/clear`` and is never right after some resumes. What no hook tells (Esc at the terminal), Claude
+Code's status file may: ``correct``.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from channel.status import Correction, Status, Turn, find_correction
 from wire.frames import ID_CHARS
 
 LISTEN_SECONDS = 1.0
@@ -50,13 +51,20 @@ class Session:
     def __init__(self, session_id: str | None, cwd: str) -> None:
         self.session_id = session_id
         self.cwd = cwd
-        self.busy = False
+        self.turn = Turn()
         self.is_certain = False
         self._listed_at: float | None = None
         self._injected_at: float | None = None
 
-    def see(self, body: Mapping[str, Any]) -> bool:
-        """Take in a hook's event; True when it is a moment to look at the branch and folder again."""
+    @property
+    def busy(self) -> bool:
+        """Whether a turn is under way."""
+        return self.turn.busy
+
+    def see(self, body: Mapping[str, Any], at: int) -> bool:
+        """Take in a hook's event of the time ``at`` (microseconds since the epoch); True when it is a moment to
+        look at the branch and folder again.
+        """
         name, session_id = body.get("hook_event_name"), body.get("session_id")
         if not isinstance(session_id, str) or not 0 < len(session_id) <= ID_CHARS:
             return False
@@ -70,14 +78,27 @@ class Session:
             self.cwd = cwd
         match name:
             case "UserPromptSubmit":
-                self.busy, self._injected_at = True, None
-            case "PreToolUse" if not body.get("agent_id"):
-                self.busy = True  # a channel started mid-turn (/mcp reconnect) has missed the prompt
+                self.turn, self._injected_at = Turn(busy=True, began_at=at, heard_at=at), None
+            case "PreToolUse" | "PermissionRequest" if not body.get("agent_id"):
+                # a channel started mid-turn (/mcp reconnect) has missed the prompt
+                began_at = self.turn.began_at if self.turn.busy else at
+                self.turn = Turn(busy=True, asking=name == "PermissionRequest", began_at=began_at, heard_at=at)
+            case "PostToolUse" | "PostToolUseFailure" if not body.get("agent_id"):
+                self.turn.asking = False
             case "SessionStart" if body.get("source") == "compact":
                 pass  # compaction happens inside a turn, too
             case "SessionStart" | "Stop" | "StopFailure" | "SessionEnd":
-                self.busy, self._injected_at = False, None
+                self.turn, self._injected_at = Turn(), None
         return name in ("SessionStart", "Stop", "StopFailure", "CwdChanged")
+
+    def correct(self, status: Status, now: int) -> Correction | None:
+        """Follow the status file where it knows better than the hooks, and say what is to be reported."""
+        correction = find_correction(status, self.session_id, self.turn, now)
+        if correction == "ChannelIdle":
+            self.turn, self._injected_at = Turn(), None
+        elif correction == "ChannelBusy":
+            self.turn.asking = False
+        return correction
 
     def list_tools(self, now: float) -> None:
         """``tools/list`` was answered."""

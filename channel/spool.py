@@ -1,7 +1,7 @@
 """The spool: events on disk from the moment they happen until the hub has committed them.
 
 One file for each Claude Code process, written by its hooks and its channel with single O_APPEND
-writes, drained by one channel at a time (it holds an flock). A line is
+writes, drained by one channel (or uploader) at a time (it holds an flock). A line is
 
     \\n<source> <event_id> <at> <pid> <bytes of body> <body>\\n
 
@@ -23,6 +23,7 @@ from pathlib import Path
 
 import msgspec
 
+from channel.process import is_running
 from wire.frames import BATCH_BYTES, BATCH_EVENTS, EVENT_BYTES
 
 READ_BYTES = BATCH_BYTES + EVENT_BYTES + 1024
@@ -110,7 +111,7 @@ def list_orphans(folder: Path, own_pid: int) -> list[Path]:
         pid, _, kind = path.name.partition(".")
         if not (pid.isascii() and pid.isdigit()):
             continue
-        if kind.endswith("old") or (kind == "log" and int(pid) != own_pid and not _is_running(int(pid))):
+        if kind.endswith("old") or (kind == "log" and int(pid) != own_pid and not is_running(int(pid))):
             try:
                 found.append((path.stat().st_mtime_ns, path))
             except FileNotFoundError:
@@ -118,21 +119,29 @@ def list_orphans(folder: Path, own_pid: int) -> list[Path]:
     return [path for _, path in sorted(found)]
 
 
-def _is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:
-        return True  # somebody else's
-    return True
-
-
 def _has_name(fd: int, path: Path) -> bool:
     try:
         return path.stat().st_ino == os.fstat(fd).st_ino
     except OSError:
         return False
+
+
+class Gap:
+    """How many events of the process ``pid`` the hooks had no room for: one byte each in a file."""
+
+    def __init__(self, folder: Path, pid: int) -> None:
+        self._path = folder / f"{pid}.dropped"
+
+    def count(self) -> int:
+        """So many since it was last forgotten."""
+        try:
+            return self._path.stat().st_size
+        except OSError:
+            return 0
+
+    def forget(self) -> None:
+        """They are reported."""
+        self._path.unlink(missing_ok=True)
 
 
 class SpoolFile:

@@ -1,9 +1,10 @@
 """One hook for every event of Claude Code: put it into the spool, ring the channel, be gone.
 
 Reads the event from stdin, writes one spool line with one O_APPEND write, tells the channel of this
-Claude Code process (the parent) that there is something to fetch, and ends the process. It knows
-neither the hub nor any key, and understands nothing of the event; a body too large for the hub is
-the one thing it looks into. It never fails Claude: whatever happens, exit 0 and an empty stdout.
+Claude Code process (the parent) that there is something to fetch, and ends the process. Where there
+is no channel it starts an uploader instead. It knows neither the hub nor any key, and understands
+nothing of the event but its name; a body too large for the hub is the one thing it looks into. It
+never fails Claude: whatever happens, exit 0 and an empty stdout.
 
 Standard library only, and on the common path only modules that are compiled into the interpreter,
 or next to it: each import is paid at every tool call.
@@ -15,6 +16,8 @@ import time
 EVENT_BYTES = 256 * 1024  # wire.frames.EVENT_BYTES; a test holds them equal
 STDIN_BYTES = 32 * 1024 * 1024  # more than this isn't kept: parsing it would outlast Claude's patience
 SPOOL_BYTES = 64 * 1024 * 1024  # of one process, when nobody drains it: the disk is not ours to fill
+TEXT_SPOOL_BYTES = SPOOL_BYTES // 2  # streamed text goes first: the turn's end repeats its last part
+UPLOADER_SECONDS = 5.0  # how fresh an uploader's mark is while it lives; a session's channel is up by then, too
 LOG_BYTES = 256 * 1024  # of hook.log before it is moved aside to hook.log.1
 CHUNK_BYTES = 64 * 1024  # a pipe's capacity
 KEPT = ("hook_event_name", "session_id", "transcript_path", "cwd", "tool_name", "tool_use_id", "prompt_id")
@@ -46,13 +49,32 @@ def handle(home: bytes) -> None:
     pid = posix.getppid()
     event_id = build_id(at, posix.urandom(8))
     line = b"\nh %s %d %d %d %s\n" % (event_id, at, pid, len(body), body)
+    bound = TEXT_SPOOL_BYTES if is_named(body, b"MessageDisplay") else SPOOL_BYTES
+    spool = b"%s/spool/%d" % (home, pid)
+    full = None
     try:
-        write_spool(b"%s/spool/%d.log" % (home, pid), line)
+        write_spool(spool + b".log", line, bound)
     except FileNotFoundError:
         make_folder(home)
         make_folder(home + b"/spool")
-        write_spool(b"%s/spool/%d.log" % (home, pid), line)
-    ring(home, pid, event_id)
+        write_spool(spool + b".log", line, bound)
+    except SpoolFull as error:
+        count_dropped(spool + b".dropped")
+        full = error
+    if not ring(home, pid, event_id):
+        start_uploader(home, pid, is_start=is_named(body, b"SessionStart"))
+    if full:
+        raise full
+
+
+class SpoolFull(Exception):
+    """No room for this event; it is counted instead."""
+
+
+def is_named(body: bytes, name: bytes) -> bool:
+    """Whether the event has this name: the first one in it, since tools' inputs come later."""
+    start = body.find(b'"hook_event_name":')
+    return start >= 0 and body[start + 18 : start + 24 + len(name)].lstrip().startswith(b'"%s"' % name)
 
 
 def read_stdin() -> bytes:
@@ -76,13 +98,15 @@ def build_id(at: int, random: bytes) -> bytes:
     return b"-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
-def write_spool(path: bytes, line: bytes) -> None:
-    """Append ``line``; again if the drainer renamed the file meanwhile (the same id twice is harmless)."""
+def write_spool(path: bytes, line: bytes, bound: int = SPOOL_BYTES) -> None:
+    """Append ``line`` unless the file has grown beyond ``bound``; again if the drainer renamed the file
+    meanwhile (the same id twice is harmless).
+    """
     for _ in range(3):
         fd = posix.open(path, FLAGS, 0o600)
         opened = posix.fstat(fd)
-        if opened.st_size > SPOOL_BYTES:
-            raise OSError("the spool of this process is full, the event is not kept")
+        if opened.st_size > bound:
+            raise SpoolFull("the spool of this process is full, the event is not kept")
         written = posix.write(fd, line)
         if written != len(line):
             raise OSError(f"wrote {written} of {len(line)} bytes to the spool")
@@ -95,8 +119,13 @@ def write_spool(path: bytes, line: bytes) -> None:
     raise OSError("the spool file was replaced three times")
 
 
-def ring(home: bytes, pid: int, event_id: bytes) -> None:
-    """Tell the channel; without one there is nothing to tell. Never waits: its queue may be full."""
+def count_dropped(path: bytes) -> None:
+    """One byte for each event that is missing; the channel tells the hub how many."""
+    posix.write(posix.open(path, FLAGS, 0o600), b".")
+
+
+def ring(home: bytes, pid: int, event_id: bytes) -> bool:
+    """Tell the channel; False if there is none. Never waits: its queue may be full."""
     import _socket  # noqa: PLC0415 - after the event is safe
 
     try:
@@ -105,8 +134,40 @@ def ring(home: bytes, pid: int, event_id: bytes) -> None:
         bell.setblocking(False)
         bell.connect(b"%d.sock" % pid)
         bell.send(event_id + b"\n")
+    except (FileNotFoundError, ConnectionRefusedError):
+        return False
+    return True
+
+
+def start_uploader(home: bytes, pid: int, *, is_start: bool) -> None:
+    """Have somebody else send what is in the spool, unless somebody does or a channel is about to.
+
+    ``run/<pid>.up`` tells: its mark is fresh while an uploader lives, and for as long as the channel of a
+    session that has just started (``is_start``) may take. What is missing, nobody has set up.
+    """
+    try:
+        posix.stat(home + b"/machine.json")
+        fd = posix.open(home + b"/hooks/uploader.path", posix.O_RDONLY | posix.O_CLOEXEC)
     except FileNotFoundError:
-        pass
+        return
+    python = posix.read(fd, 4096).strip()
+    mark = b"%s/run/%d.up" % (home, pid)
+    try:
+        age = time.time() - posix.stat(mark).st_mtime
+    except FileNotFoundError:
+        make_folder(home + b"/run")
+    else:
+        if abs(age) < UPLOADER_SECONDS and not is_start:
+            return
+    posix.utime(posix.open(mark, FLAGS, 0o600))  # by descriptor: a channel that comes up removes the name
+    if not is_start:
+        null = (posix.O_RDWR, 0)
+        posix.posix_spawn(
+            python,
+            [python, b"-I", b"-m", b"channel.uploader", b"%d" % pid],
+            {**posix.environ, b"HELIOGRAPH_HOME": home},
+            file_actions=[(posix.POSIX_SPAWN_OPEN, fd, b"/dev/null", *null) for fd in (0, 1, 2)],
+        )
 
 
 def cut(body: bytes) -> bytes:

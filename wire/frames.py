@@ -68,7 +68,6 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="he
     session_id: str | None
     cwd: str
     push: bool
-    client_version: str | None = None
     branch: str | None = None
 
 

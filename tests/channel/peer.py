@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -51,8 +52,20 @@ class Claude:
         return self.home / "run" / f"{os.getpid()}.sock"
 
     @property
+    def config(self) -> Path:
+        return self.home / "claude"
+
+    @property
     def spool(self) -> Path:
         return self.home / "spool" / f"{os.getpid()}.log"
+
+    def show_status(self, word: str, session_id: str = SESSION) -> None:
+        """Write the status file, as Claude Code does beside its hooks."""
+        path = self.config / "sessions" / f"{os.getpid()}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(
+            json.dumps({"sessionId": session_id, "status": word, "statusUpdatedAt": time.time_ns() // 10**6})
+        )
 
     def pair(self, url: str, key: str = "hgm_test") -> None:
         path = self.home / "machine.json"
@@ -69,6 +82,7 @@ class Claude:
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
             env={
                 "HOME": str(self.home), "PATH": os.environ["PATH"], "HELIOGRAPH_HOME": str(self.home),
+                "CLAUDE_CONFIG_DIR": str(self.config),
                 "CLAUDE_CODE_SESSION_ID": SESSION, "CLAUDE_PROJECT_DIR": str(self.project), **environment,
             },
             limit=2**24,

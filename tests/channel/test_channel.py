@@ -25,7 +25,6 @@ async def test_it_says_hello_with_process_session_folder_and_branch(linked: Clau
     assert hello.process.pid == os.getpid()
     assert hello.process.started_at > 0
     assert (hello.session_id, hello.cwd) == (SESSION, str(linked.project))
-    assert hello.client_version == "2.1.329"
     assert hello.push is False  # pytest was not started with the channel on
     assert hub.authorization == ["Bearer hgm_test"]
 
@@ -115,6 +114,40 @@ async def test_a_busy_session_declines_and_takes_it_after_its_turn(linked: Claud
     await hub.push("msg-1", SESSION)
     await hub.until(lambda: hub.named("ChannelInjected"), "the report")
     assert contents(linked) == ["hello"]
+
+
+async def test_a_turn_stopped_at_the_terminal_is_reported_and_takes_messages(linked: Claude, hub: HubDouble) -> None:
+    await linked.hook("UserPromptSubmit")
+    await linked.hook("PermissionRequest", tool_name="Bash")
+    linked.show_status("busy")
+    await hub.until(lambda: hub.named("ChannelBusy"), "the dialog's end")
+    linked.show_status("idle")
+    (idle,) = await hub.until(lambda: hub.named("ChannelIdle"), "the turn's end")
+    assert idle == {"hook_event_name": "ChannelIdle", "session_id": SESSION}
+    await hub.push("msg-1", SESSION)
+    await hub.until(lambda: hub.named("ChannelInjected"), "the report")
+    assert contents(linked) == ["hello"]
+    assert len(hub.named("ChannelBusy")) == len(hub.named("ChannelIdle")) == 1
+
+
+async def test_events_that_had_no_room_are_counted(linked: Claude, hub: HubDouble) -> None:
+    linked.spool.with_suffix(".dropped").write_bytes(b"...")
+    (gap,) = await hub.until(lambda: hub.named("ChannelGap"), "the gap")
+    assert gap == {"hook_event_name": "ChannelGap", "session_id": SESSION, "dropped": 3}
+    assert not linked.spool.with_suffix(".dropped").exists()
+
+
+async def test_what_dead_processes_left_in_the_folders_is_removed(claude: Claude) -> None:
+    left = [claude.home / "run" / f"999999999.{kind}" for kind in ("sock", "up", "sock.5")]
+    kept = claude.home / "run" / f"{os.getppid()}.up"
+    kept.parent.mkdir(parents=True)
+    for path in (*left, kept):
+        path.touch()
+    await claude.start()
+    await claude.greet()
+    await eventually(claude.socket.exists, "the socket")
+    assert [path for path in left if path.exists()] == []
+    assert kept.exists()
 
 
 async def test_a_second_push_waits_for_the_turn_that_the_first_starts(linked: Claude, hub: HubDouble) -> None:

@@ -45,6 +45,28 @@ def test_a_full_disk_says_so_instead_of_injecting_unnoted(path: Path) -> None:
         InjectedLog(path).add("m1")
 
 
+def test_an_id_that_did_not_reach_the_disk_is_not_injected(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = InjectedLog(path)
+    assert log.add("m1")
+
+    def fail(_fd: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("os.fsync", fail)
+        with pytest.raises(OSError, match="Input/output"):
+            log.add("m2")
+    assert not log.has("m2")
+    assert log.add("m2")
+    assert log.has("m1")
+
+
+def test_an_id_that_is_safe_is_new_though_the_file_cant_be_trimmed(path: Path) -> None:
+    path.write_text("".join(f"message-{n:010}\n" for n in range(TRIM_BYTES // 19 + 2)))
+    path.with_suffix(".new").symlink_to("/dev/full")
+    assert InjectedLog(path).add("newest")
+
+
 def test_it_is_trimmed_to_the_newer_half(path: Path) -> None:
     path.write_text("".join(f"message-{n:010}\n" for n in range(TRIM_BYTES // 19 + 2)))
     log = InjectedLog(path)

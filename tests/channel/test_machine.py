@@ -17,7 +17,7 @@ from channel import VERSION, loose
 from channel.config import NotPaired, Unreadable, find_home, read_machine, read_stamp
 from channel.facts import read_branch
 from channel.link import LONGEST_DELAY, SHORTEST_DELAY, backoff
-from channel.process import names_channel, read_parent
+from channel.process import read_parent
 from channel.stdio import LineBuffer
 
 PAIRING = {"hub_url": "https://hub.example/", "machine_id": "m", "machine_name": "desk", "key": "hgm_x", "more": 1}
@@ -82,25 +82,6 @@ def test_a_process_is_known_by_its_start_and_its_words() -> None:
 
 def test_a_process_that_is_gone_is_only_a_pid() -> None:
     assert read_parent(999_999_999).started_at == 0
-
-
-@pytest.mark.parametrize(
-    ("line", "ours"),
-    [
-        ("claude --dangerously-load-development-channels server:heliograph", True),
-        ("claude --dangerously-load-development-channels=server:heliograph", True),
-        ("claude -c --dangerously-load-development-channels server:other server:heliograph --model x", True),
-        ("claude --channels plugin:heliograph@market", True),
-        ("claude --channels plugin:other@market,plugin:heliograph@market", True),
-        ("claude --channels plugin:other@market", False),
-        ("claude --channels plugin:heliographer@market", False),
-        ("claude --model x server:heliograph", False),
-        ("claude --channels plugin:other@m --model server:heliograph", False),
-        ("claude", False),
-    ],
-)
-def test_the_channel_flag_is_recognised(line: str, ours: bool) -> None:
-    assert names_channel(tuple(line.split())) is ours
 
 
 def git(folder: Path, *words: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from channel.spool import parse
 from tests.channel.hub_double import HubDouble
 from tests.channel.peer import Claude
 
@@ -61,6 +62,13 @@ async def test_the_official_client_shakes_hands_lists_and_calls(
     assert seen["meta"] == [{"anthropic/alwaysLoad": True}] * 2
     assert seen["reply"]["isError"] is False
     assert seen["bad"]["isError"] is True
-    # the client was quicker than the link, perhaps; what it said is on the machine then
-    kept = "".join(path.read_text() for path in (claude.home / "spool").glob("*.log"))
-    assert "from the SDK" in kept or hub.named("ChannelReply")
+    # sent before the client left, or kept for the next channel: never neither
+    kept = [body for body in spooled(claude) if body["hook_event_name"] == "ChannelReply"]
+    assert {body["text"] for body in [*kept, *hub.named("ChannelReply")]} == {"from the SDK"}
+
+
+def spooled(claude: Claude) -> list[dict[str, Any]]:
+    found = []
+    for path in (claude.home / "spool").iterdir():
+        found += [json.loads(record.body) for record in parse(path.read_bytes()).records]
+    return found

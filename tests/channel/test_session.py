@@ -9,6 +9,9 @@ from channel.session import LISTEN_SECONDS, SETTLE_SECONDS, Decline, Inject, Rep
 
 A, B = "session-a", "session-b"
 
+AT = 1_795_000_000_000_000
+"""When the hooks of these tests fire: some microsecond of 2026."""
+
 
 def listening() -> Session:
     session = Session(A, "/here")
@@ -19,30 +22,30 @@ def listening() -> Session:
 def test_it_carries_what_the_environment_says_until_a_hook_knows_better() -> None:
     session = Session(A, "/here")
     assert (session.session_id, session.is_certain) == (A, False)
-    session.see({"hook_event_name": "SessionStart", "session_id": B, "cwd": "/there"})
+    session.see({"hook_event_name": "SessionStart", "session_id": B, "cwd": "/there"}, AT)
     assert (session.session_id, session.is_certain, session.cwd) == (B, True, "/there")
 
 
 def test_the_last_words_of_a_cleared_session_change_nothing() -> None:
     session = Session(A, "/here")
-    session.see({"hook_event_name": "SessionStart", "session_id": B, "source": "clear"})
-    session.see({"hook_event_name": "UserPromptSubmit", "session_id": B})
-    session.see({"hook_event_name": "SessionEnd", "session_id": A})
+    session.see({"hook_event_name": "SessionStart", "session_id": B, "source": "clear"}, AT)
+    session.see({"hook_event_name": "UserPromptSubmit", "session_id": B}, AT)
+    session.see({"hook_event_name": "SessionEnd", "session_id": A}, AT)
     assert (session.session_id, session.busy) == (B, True)
 
 
 def test_compaction_inside_a_turn_does_not_end_it() -> None:
     session = Session(A, "/here")
-    session.see({"hook_event_name": "UserPromptSubmit", "session_id": A})
-    session.see({"hook_event_name": "SessionStart", "session_id": A, "source": "compact"})
+    session.see({"hook_event_name": "UserPromptSubmit", "session_id": A}, AT)
+    session.see({"hook_event_name": "SessionStart", "session_id": A, "source": "compact"}, AT)
     assert session.busy
 
 
 def test_a_tool_call_shows_a_turn_whose_prompt_was_missed() -> None:
     session = Session(A, "/here")
-    session.see({"hook_event_name": "PreToolUse", "session_id": A, "agent_id": "background"})
+    session.see({"hook_event_name": "PreToolUse", "session_id": A, "agent_id": "background"}, AT)
     assert not session.busy
-    session.see({"hook_event_name": "PreToolUse", "session_id": A})
+    session.see({"hook_event_name": "PreToolUse", "session_id": A}, AT)
     assert session.busy
 
 
@@ -69,7 +72,7 @@ def test_bodies_without_sense_change_nothing() -> None:
         {"session_id": ""},
         {"session_id": "x" * 1000, "hook_event_name": "SessionStart"},
     ):
-        assert session.see(body) is False
+        assert session.see(body, AT) is False
     assert session.session_id == A
 
 
@@ -92,22 +95,22 @@ class Pushes(RuleBasedStateMachine):
     @rule(session_id=st.sampled_from([A, B]), source=st.sampled_from(["startup", "clear", "resume"]))
     def session_starts(self, session_id: str, source: str) -> None:
         self.carried, self.in_turn = session_id, False
-        self.session.see({"hook_event_name": "SessionStart", "session_id": session_id, "source": source})
+        self.session.see({"hook_event_name": "SessionStart", "session_id": session_id, "source": source}, AT)
 
     @rule()
     def a_turn_begins(self) -> None:
         self.in_turn = True
-        self.session.see({"hook_event_name": "UserPromptSubmit", "session_id": self.carried})
+        self.session.see({"hook_event_name": "UserPromptSubmit", "session_id": self.carried}, AT)
 
     @rule(name=st.sampled_from(["Stop", "StopFailure", "SessionEnd"]), session_id=st.sampled_from([A, B]))
     def something_ends(self, name: str, session_id: str) -> None:
         if session_id == self.carried:
             self.in_turn = False
-        self.session.see({"hook_event_name": name, "session_id": session_id})
+        self.session.see({"hook_event_name": name, "session_id": session_id}, AT)
 
     @rule(name=st.sampled_from(["PostToolUse", "MessageDisplay", "Notification", "SubagentStop"]))
     def something_else_happens(self, name: str) -> None:
-        self.session.see({"hook_event_name": name, "session_id": self.carried})
+        self.session.see({"hook_event_name": name, "session_id": self.carried}, AT)
 
     @precondition(lambda self: self.listed_at is None)
     @rule()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,7 +17,7 @@ import pytest
 from channel.config import Machine
 from channel.outbox import Outbox
 from channel.spool import Record, append, build_line
-from channel.uploader import upload
+from channel.uploader import Mark, serve
 from tests.channel.hub_double import HubDouble
 from tests.channel.peer import SESSION, Claude, eventually
 from tests.support.processes import list_with_home_below
@@ -76,8 +79,7 @@ def leave_event(home: Path, name: str, pid: int = NOBODY) -> Path:
 def run(home: Path, hub: Hub, pid: int = NOBODY) -> None:
     outbox = Outbox(home / "spool", pid, lambda _: None)
     try:
-        upload(home, pid, Machine(hub.url, "m", "desk", "hgm_x"), outbox)
-        outbox.tidy(own_bytes=0)
+        serve(home, pid, Machine(hub.url, "m", "desk", "hgm_x"), outbox)
     finally:
         outbox.close()
 
@@ -112,6 +114,66 @@ async def test_a_channel_told_to_stop_leaves_one_uploader_that_ends(linked: Clau
     left = await eventually(lambda: list_with_home_below(linked.home), "the uploader")
     assert ["channel.uploader" in process.command for process in left] == [True]
     await eventually(lambda: not list_with_home_below(linked.home), "the uploader gone")
+
+
+async def test_a_killed_channel_is_stood_in_for_until_a_new_one_comes(
+    linked: Claude, hub: HubDouble, hub_over_http: Hub
+) -> None:
+    assert linked.process is not None
+    linked.pair(hub_over_http.url)
+    (linked.home / "hooks" / "uploader.path").write_text(f"{sys.executable}\n")
+    linked.process.kill()
+    await linked.ended()
+    mark = linked.home / "run" / f"{os.getpid()}.up"
+
+    def names() -> set[str]:
+        return {event["body"]["hook_event_name"] for _, events in hub_over_http.requests for event in events}
+
+    await linked.hook("UserPromptSubmit")
+    await eventually(lambda: "UserPromptSubmit" in names(), "the prompt")
+    (first,) = list_with_home_below(linked.home)
+    await linked.hook("PreToolUse")
+    await eventually(lambda: "PreToolUse" in names(), "the tool")
+    assert list_with_home_below(linked.home) == {first}
+
+    os.kill(first.pid, signal.SIGKILL)
+    await eventually(lambda: not list_with_home_below(linked.home), "the uploader gone")
+    os.utime(mark, (1, 1))  # five seconds later
+    await linked.hook("PostToolUse")
+    await eventually(lambda: "PostToolUse" in names(), "what came after it was killed")
+    await eventually(lambda: not list_with_home_below(linked.home), "the uploader's end")
+    assert not mark.exists()
+    await linked.hook("Stop")
+    await eventually(lambda: "Stop" in names(), "the turn's end")
+
+    linked.pair(hub.url)
+    await linked.start()
+    await linked.greet()
+    await hub.until(lambda: len(hub.hellos) == 2, "a second link")
+    channel = linked.process.pid
+    await eventually(lambda: [p.pid for p in list_with_home_below(linked.home)] == [channel], "the channel alone")
+
+
+def test_one_uploader_at_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "run" / "1.up"
+    first = Mark.take(path)
+    assert first is not None
+    assert Mark.take(path) is None
+    first.remove()
+    assert not path.exists()
+    second = Mark.take(path)
+    assert second is not None
+    second.leave()
+    assert path.exists()
+
+
+def test_dropped_events_are_reported_for_the_session_that_goes_on(home: Path, hub_over_http: Hub) -> None:
+    path = leave_event(home, "SessionEnd")
+    path.with_suffix(".dropped").write_bytes(b"..")
+    run(home, hub_over_http)
+    bodies = [event["body"] for _, events in hub_over_http.requests for event in events]
+    assert bodies[1:] == [{"hook_event_name": "ChannelGap", "session_id": SESSION, "dropped": 2}]
+    assert list(path.parent.iterdir()) == []
 
 
 async def test_a_new_channel_relieves_the_uploader(linked: Claude, hub: HubDouble) -> None:

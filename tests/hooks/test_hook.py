@@ -12,18 +12,19 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from channel.spool import parse
 from hooks import LOADER, heliograph_hook
+from tests.support.waiting import wait_until
 from wire.frames import EVENT_BYTES
 from wire.ids import build_id
 
@@ -60,6 +61,15 @@ class Hook:
     @property
     def spool(self) -> Path:
         return self.home / "spool" / f"{os.getpid()}.log"
+
+    @property
+    def mark(self) -> Path:
+        return self.home / "run" / f"{os.getpid()}.up"
+
+    @property
+    def dropped(self) -> int:
+        path = self.spool.with_suffix(".dropped")
+        return path.stat().st_size if path.exists() else 0
 
     @property
     def log(self) -> str:
@@ -117,11 +127,79 @@ def test_a_hanging_channel_is_not_waited_for(hook: Hook, bell: socket.socket) ->
     assert "BlockingIOError" in hook.log
 
 
-def test_a_dead_channels_socket_is_a_line_in_the_log(hook: Hook, bell: socket.socket) -> None:
+@pytest.fixture
+def uploads(hook: Hook, tmp_path: Path) -> Callable[[], list[str]]:
+    """A paired machine whose uploader only notes how it was started, and what it was given."""
+    notes, program = tmp_path / "notes", tmp_path / "python"
+    program.write_text(
+        "#!/bin/sh\n"
+        'test "$(readlink /proc/$$/fd/0 /proc/$$/fd/1 /proc/$$/fd/2 | sort -u)" = /dev/null || echo "held open" >> '
+        f'{notes}\necho "$HELIOGRAPH_HOME $*" >> {notes}\n'
+    )
+    program.chmod(0o700)
+    (hook.home / "hooks" / "uploader.path").write_text(f"{program}\n")
+    (hook.home / "machine.json").touch(0o600)
+    return lambda: notes.read_text().splitlines() if notes.exists() else []
+
+
+def test_where_nobody_listens_one_uploader_is_started(hook: Hook, uploads: Callable[[], list[str]]) -> None:
+    hook.run()
+    hook.run()
+    command = f"{hook.home} -I -m channel.uploader {os.getpid()}"
+    wait_until(lambda: uploads() == [command], "one uploader", describe=lambda: f"{uploads()} {hook.log}")
+    os.utime(hook.mark, (1, 1))  # an uploader was killed: nobody renews its mark
+    hook.run()
+    wait_until(lambda: uploads() == [command] * 2, "another")
+    assert len(hook.events()) == 3
+    assert hook.mark.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_dead_channels_socket_is_nobody(hook: Hook, bell: socket.socket, uploads: Callable[[], list[str]]) -> None:
     bell.close()
     hook.run()
+    wait_until(uploads, "an uploader")
     assert hook.events() == [EVENT]
-    assert "ConnectionRefusedError" in hook.log
+    assert hook.log == ""
+
+
+def test_a_session_that_starts_has_time_to_start_its_channel(hook: Hook, uploads: Callable[[], list[str]]) -> None:
+    start = json.dumps({**EVENT, "hook_event_name": "SessionStart"}, separators=(",", ":")).encode()
+    hook.run(start)
+    assert hook.log == ""
+    assert hook.mark.exists()
+    hook.run()
+    assert abs(time.time() - hook.mark.stat().st_mtime) < heliograph_hook.UPLOADER_SECONDS
+    os.utime(hook.mark, (1, 1))
+    hook.run(start)
+    hook.run()
+    os.utime(hook.mark, (1, 1))
+    hook.run()
+    wait_until(uploads, "an uploader")
+    assert len(uploads()) == 1
+
+
+@pytest.mark.parametrize("missing", ["machine.json", "hooks/uploader.path"])
+def test_without_a_pairing_or_the_installers_word_nothing_is_started(
+    hook: Hook, uploads: Callable[[], list[str]], missing: str
+) -> None:
+    (hook.home / missing).unlink()
+    hook.run()
+    assert hook.log == ""
+    assert not hook.mark.exists()
+
+
+def test_a_channel_that_listens_needs_no_uploader(
+    hook: Hook, bell: socket.socket, uploads: Callable[[], list[str]]
+) -> None:
+    hook.run()
+    assert not hook.mark.exists()
+
+
+def test_an_uploader_that_is_gone_is_a_line_in_the_log(hook: Hook, uploads: Callable[[], list[str]]) -> None:
+    (hook.home / "hooks" / "uploader.path").write_text("/nowhere/python\n")
+    hook.run()
+    assert hook.events() == [EVENT]
+    assert "FileNotFoundError" in hook.log
 
 
 def test_many_hooks_at_once_lose_nothing(hook: Hook) -> None:
@@ -238,8 +316,24 @@ def test_a_spool_that_nobody_drains_does_not_fill_the_disk(hook: Hook) -> None:
     with hook.spool.open("wb") as spool:
         spool.truncate(heliograph_hook.SPOOL_BYTES + 1)
     hook.run()
+    hook.run()
     assert hook.spool.stat().st_size == heliograph_hook.SPOOL_BYTES + 1
+    assert hook.dropped == 2
     assert "full" in hook.log
+
+
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
+def test_streamed_text_goes_first_when_a_spool_fills_up(hook: Hook, separators: tuple[str, str]) -> None:
+    hook.spool.parent.mkdir(parents=True)
+    with hook.spool.open("wb") as spool:
+        spool.truncate(heliograph_hook.TEXT_SPOOL_BYTES + 1)
+    text = {**EVENT, "hook_event_name": "MessageDisplay", "delta": "x"}
+    hook.run(json.dumps(text, separators=separators).encode())
+    assert (hook.spool.stat().st_size, hook.dropped) == (heliograph_hook.TEXT_SPOOL_BYTES + 1, 1)
+    sly = {**EVENT, "tool_input": {"hook_event_name": "MessageDisplay"}}
+    hook.run(json.dumps(sly, separators=separators).encode())
+    assert hook.spool.stat().st_size > heliograph_hook.TEXT_SPOOL_BYTES + 1
+    assert hook.dropped == 1
 
 
 def test_the_log_is_bounded(hook: Hook) -> None:
@@ -333,6 +427,7 @@ values = st.recursive(
 )
 
 
+@settings(deadline=None)  # a large event takes its time on a busy machine
 @given(st.dictionaries(texts, values, max_size=5), st.integers(0, 2**32))
 def test_whatever_is_cut_fits_and_parses(event: dict[str, Any], seed: int) -> None:
     filler = random.Random(seed)

@@ -50,7 +50,7 @@ def test_tool_calls_are_rows(api: Api, model: Model, project: Path, start_claude
     bash, write, edit, failed = api.list_entries(session_id, "tool")
     assert (bash["tool_name"], bash["state"]) == ("Bash", "done")
     assert bash["input"]["command"] == "echo out; echo err >&2"
-    assert bash["response"]["stdout"] == "out\nerr" or bash["response"]["stderr"] == "err"
+    assert (bash["response"]["stdout"], bash["response"]["stderr"]) == ("out\nerr", "")
     assert (write["tool_name"], write["state"]) == ("Write", "done")
     assert (edit["tool_name"], edit["state"]) == ("Edit", "done")
     assert edit["response"]["structuredPatch"][0]["lines"] == [" one", "-two", "+three"]
@@ -114,7 +114,8 @@ def test_exit_ends_the_session_and_leaves_nothing_running(
     api.wait_for_session(session_id=session_id, state="ended", delivery="none")
     run = machine.heliograph_home / "run"
     assert not list(run.glob(f"{claude.pid}*"))
-    assert machine.read_log("hook") == ""
+    # Others that the tests before have killed may have left a hook with nothing on its stdin.
+    assert f"pid {claude.pid}:" not in machine.read_log("hook")
 
 
 def test_a_killed_claude_takes_its_channel_along_and_goes_offline(

@@ -49,7 +49,6 @@ channel_frames = st.one_of(
         session_id=st.none() | text,
         cwd=text,
         push=st.booleans(),
-        client_version=st.none() | text,
         branch=st.none() | text,
     ),
     st.builds(Events, seq=st.integers(1, 2**31), events=st.lists(events, max_size=3)),
