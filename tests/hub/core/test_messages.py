@@ -8,19 +8,6 @@ from tests.hub.claude import Claude, channel_tag, new_uuid
 from tests.hub.core.books import Books
 
 
-@pytest.fixture
-def books() -> Books:
-    return Books()
-
-
-@pytest.fixture
-def claude(books: Books) -> Claude:
-    claude = Claude()
-    books.take(claude.start())
-    books.link_up(claude)
-    return claude
-
-
 def test_the_whole_ladder(books: Books, claude: Claude) -> None:
     message = books.send(claude, "please look")
     assert books.message_state(message) == "queued"

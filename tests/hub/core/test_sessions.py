@@ -8,20 +8,6 @@ from tests.hub.claude import Claude, new_uuid
 from tests.hub.core.books import MACHINE, Books
 
 
-@pytest.fixture
-def books() -> Books:
-    return Books()
-
-
-@pytest.fixture
-def claude(books: Books) -> Claude:
-    """A session that started and whose channel is connected."""
-    claude = Claude()
-    books.take(claude.start())
-    books.link_up(claude)
-    return claude
-
-
 def test_it_needs_you_while_it_asks_and_works_again_after(books: Books, claude: Claude) -> None:
     assert books.session(claude).state == "idle"
     books.take(claude.prompt("go"), claude.pre_tool("t1", "Write"))

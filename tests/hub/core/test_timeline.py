@@ -9,11 +9,6 @@ from tests.hub.core.books import Books
 
 
 @pytest.fixture
-def books() -> Books:
-    return Books()
-
-
-@pytest.fixture
 def claude() -> Claude:
     return Claude()
 
