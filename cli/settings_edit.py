@@ -23,9 +23,6 @@ PERMISSIONS = (f"mcp__{SERVER_NAME}__reply", f"mcp__{SERVER_NAME}__progress")
 HOOK_SECONDS = 5
 """After this Claude Code goes on without a hook of ours; it takes milliseconds."""
 
-EMPTY = "{}\n"
-"""What a missing file is taken for."""
-
 _KINDS: dict[type, str] = {dict: "an object", list: "an array"}
 
 

@@ -7,7 +7,6 @@ from typing import Literal
 import msgspec
 
 Right = Literal["see", "prompt", "decide", "stop", "administer"]
-Role = Literal["owner", "member", "viewer"]
 
 ROLES: dict[str, frozenset[Right]] = {
     "owner": frozenset({"see", "prompt", "decide", "stop", "administer"}),

@@ -36,7 +36,6 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
     tool_response: Any = None
     duration_ms: float | None = None
     error: Any = None
-    error_details: Any = None
     is_interrupt: bool = False
     last_assistant_message: str | None = None
     agent_id: str | None = None
