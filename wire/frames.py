@@ -14,8 +14,11 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-LEVEL = 1
-"""The wire level this code speaks. A level is raised when an older peer would misread a frame."""
+LEVEL = 2
+"""The wire level this code speaks. A level is raised when an older peer would misread a frame.
+
+Level 2: a push says when it wants to be injected, and can be withdrawn.
+"""
 
 OLDEST_LEVEL = 1
 """The oldest level the hub still answers."""
@@ -101,24 +104,39 @@ class Ack(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="ack"
     rejected: list[Rejected] = []
 
 
+When = Literal["auto", "now", "next_turn"]
+"""How a message wants to reach Claude: as a turn of its own, in the middle of one, or with the next prompt."""
+
+
 class Push(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="push"):
-    """A message for Claude: to be injected now, once, into ``session_id``."""
+    """A message for Claude: to be injected once into ``session_id``, as soon as ``when`` allows.
+
+    A channel of level 1 knows no ``when`` and takes every push as ``auto``.
+    """
 
     message_id: str
     session_id: str
     text: str
     author: str
+    when: When = "auto"
+
+
+class Withdraw(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="withdraw"):
+    """A pushed message was taken back: let go of it if it isn't injected yet. Level 2; has no answer."""
+
+    message_id: str
 
 
 class Declined(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="declined"):
     """The channel did not inject a pushed message; it stays queued at the hub.
 
-    ``busy``: Claude is in a turn. ``elsewhere``: this process carries another session now.
+    ``busy``: Claude is in a turn. ``elsewhere``: this process carries another session now. ``no_way``: nothing
+    leads to Claude in this process now.
     An injected message is reported by a ``ChannelInjected`` event instead, so that it is durable.
     """
 
     message_id: str
-    reason: Literal["busy", "elsewhere"]
+    reason: Literal["busy", "elsewhere", "no_way"]
 
 
 class Bye(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="bye"):
@@ -135,7 +153,7 @@ class Error(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="er
 
 
 ChannelFrame = Hello | Events | Declined | Bye
-HubFrame = Welcome | Ack | Push | Error
+HubFrame = Welcome | Ack | Push | Withdraw | Error
 
 
 class MalformedFrame(Exception):
