@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from hub.core.model import Entry, Machine, Message, Receipt, Session
+from hub.core.model import DELIVERY_REASONS, DayUsage, DeliveryReason, Entry, Machine, Message, Receipt, Session, Usage
 from wire.ids import to_rfc3339
 
 
@@ -24,9 +24,14 @@ def session_json(session: Session, machine: Machine | None) -> dict[str, Any]:
         "state": session.state,
         "model": session.model,
         "permission_mode": session.permission_mode,
-        "context": {"used": None, "window": None, "percent": None},
-        "cost_usd": None,
+        "context": _context_json(session.usage),
+        "cost_usd": session.usage.cost_usd,
+        "cost_is_estimate": session.usage.is_estimate,
+        "usage": msgspec.to_builtins(session.usage.totals),
+        "limits": _limits_json(session.usage),
         "delivery": session.delivery,
+        "delivery_reason": _reason_json(session.delivery_reason),
+        "foreign": session.foreign,
         "lineage": lineage,
         "next_session_id": session.next_session_id,
         "open_decisions": len(session.waiting_for),
@@ -35,6 +40,40 @@ def session_json(session: Session, machine: Machine | None) -> dict[str, Any]:
         "last_activity_at": to_rfc3339(session.last_activity_at),
         "turn_started_at": to_rfc3339(session.turn_started_at) if session.turn_started_at else None,
         "change_id": session.change_id,
+    }
+
+
+def _reason_json(code: DeliveryReason | None) -> dict[str, str] | None:
+    return {"code": code, "text": DELIVERY_REASONS[code]} if code else None
+
+
+def _context_json(usage: Usage) -> dict[str, int | None]:
+    used, window = usage.context_used, usage.context_window
+    return {"used": used, "window": window, "percent": round(100 * used / window) if used and window else None}
+
+
+def _limits_json(usage: Usage) -> dict[str, Any] | None:
+    if usage.limits is None:
+        return None
+    return {
+        name: {
+            "used_percent": limit.used_percent,
+            "resets_at": to_rfc3339(limit.resets_at) if limit.resets_at else None,
+        }
+        for name, limit in usage.limits.items()
+    }
+
+
+def usage_json(row: DayUsage) -> dict[str, Any]:
+    """What was used on one day with one model."""
+    return {
+        "day": row.day,
+        "model": row.model,
+        "input": row.input,
+        "output": row.output,
+        "cache_read": row.cache_read,
+        "cache_write": row.cache_write,
+        "cost_usd": row.cost_usd,
     }
 
 
@@ -58,7 +97,12 @@ def message_json(message: Message, receipts: list[Receipt]) -> dict[str, Any]:
         "session_id": message.session_id,
         "author": message.author,
         "text": message.text,
+        "when": message.when,
         "state": message.state,
+        "via": message.via,
+        "again": message.again,
         "created_at": to_rfc3339(message.created_at),
-        "receipts": [{"state": r.state, "at": to_rfc3339(r.at), "evidence": r.event_id} for r in receipts],
+        "receipts": [
+            {"state": r.state, "at": to_rfc3339(r.at), "evidence": r.evidence, "event_id": r.event_id} for r in receipts
+        ],
     }

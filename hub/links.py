@@ -7,7 +7,7 @@ cut off may be back in a moment, so its session is called offline only after a g
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 import structlog
@@ -16,7 +16,7 @@ from hub.actions.events import build_hub_event, record
 from hub.core.body import Body
 from hub.core.model import Message, Session
 from hub.db.engine import Changes, Database, Transaction
-from wire.frames import Hello, HubFrame, Push
+from wire.frames import Hello, HubFrame, Push, Withdraw
 
 GRACE = 5.0
 """Seconds a link may be away before its session is shown as offline."""
@@ -32,9 +32,34 @@ log = structlog.get_logger()
 Key = tuple[str, int]
 
 
+WITHDRAW_LEVEL = 2
+"""From this wire level on a channel can let go of a pushed message, and knows ``when``."""
+
+
+def choose_due(
+    session: Session, waiting: Mapping[str, Message], in_flight: Collection[str], *, level: int
+) -> list[Message]:
+    """Which queued messages go to the channel now.
+
+    Those that start a turn go one at a time, when Claude is idle and has taken the one before; where the next
+    prompt is the only way, the channel keeps them for it. ``now`` goes at once, and ``next_turn`` is kept by the
+    channel, too. A channel of level 1 knows neither.
+    """
+    queued = [waiting[i] for i in session.queue if i in waiting and waiting[i].state == "queued"]
+    turns = [message for message in queued if message.when == "auto" or level < WITHDRAW_LEVEL]
+    turns = [message for message in turns if message.when != "next_turn"]
+    others = [message for message in queued if message.when != "auto"] if level >= WITHDRAW_LEVEL else []
+    is_held = any(message.state == "delivered" and message.when == "auto" for message in waiting.values())
+    can_begin = session.turn == "idle" or session.delivery == "next_turn"
+    due = [message for message in others if message.message_id not in in_flight]
+    if turns and can_begin and not is_held and not any(message.message_id in in_flight for message in turns):
+        due.append(turns[0])
+    return due
+
+
 @dataclass(eq=False)
 class Link:
-    """One channel's connection. ``in_flight``: messages pushed and neither injected nor declined yet."""
+    """One channel's connection. ``in_flight``: messages pushed and neither injected, declined nor taken back yet."""
 
     machine_id: str
     token_id: str
@@ -122,11 +147,13 @@ class Links:
         await asyncio.gather(*closing, *self._tasks, return_exceptions=True)
 
     def notice(self, changes: Changes) -> None:
-        """After each commit: somebody may be ready for a message now."""
+        """After each commit: somebody may be ready for a message now, or a message taken back that is on its way."""
         for message in changes.messages.values():
             self._note_message(message)
+            if message.state == "cancelled":
+                self._withdraw(message, changes.sessions.get(message.session_id))
         for session in changes.sessions.values():
-            if session.session_id in self._waiting and session.turn == "idle" and session.delivery == "channel":
+            if session.session_id in self._waiting and session.delivery != "none":
                 self._later(self._deliver(session))
 
     def declined(self, link: Link, message_id: str) -> None:
@@ -134,19 +161,33 @@ class Links:
         link.in_flight.discard(message_id)
 
     async def _deliver(self, session: Session) -> None:
-        """Push the oldest queued message, one at a time: each starts a turn."""
+        """Push what can go now, in the queue's order."""
         link = self._links.get((session.machine_id, session.pid))
         waiting = self._waiting.get(session.session_id, {})
         if link is None or not waiting:
             return
         link.in_flight &= {message.message_id for message in waiting.values() if message.state == "queued"}
-        if link.in_flight or any(message.state == "delivered" for message in waiting.values()):
-            return
-        first = min(waiting.values(), key=lambda message: message.message_id)
-        link.in_flight.add(first.message_id)
-        push = Push(message_id=first.message_id, session_id=session.session_id, text=first.text, author=first.author)
-        await link.send(push)
-        log.info("pushed", message_id=first.message_id, session_id=session.session_id, size=len(first.text))
+        due = choose_due(session, waiting, link.in_flight, level=link.hello.level)
+        link.in_flight.update(message.message_id for message in due)
+        for message in due:
+            await link.send(
+                Push(
+                    message_id=message.message_id,
+                    session_id=session.claude_id,
+                    text=message.text,
+                    author=message.author,
+                    when=message.when,
+                )
+            )
+            log.info("pushed", message_id=message.message_id, session_id=session.session_id, size=len(message.text))
+
+    def _withdraw(self, message: Message, session: Session | None) -> None:
+        """It was taken back: the channel may still hold it."""
+        link = self._links.get((session.machine_id, session.pid)) if session is not None else None
+        if link is not None and message.message_id in link.in_flight:
+            link.in_flight.discard(message.message_id)
+            if link.hello.level >= WITHDRAW_LEVEL:
+                self._later(link.send(Withdraw(message_id=message.message_id)))
 
     def _note_message(self, message: Message) -> None:
         """Keep those that are queued, or injected and not seen yet, which hold back the next."""

@@ -91,7 +91,7 @@ class Events(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="e
 
 
 class Rejected(msgspec.Struct, frozen=True, kw_only=True):
-    """An event that the hub will never take, and why (``malformed``, ``foreign_session``, ``too_large``)."""
+    """An event that the hub will never take, and why (``malformed``, ``too_large``)."""
 
     event_id: str
     code: str

@@ -9,6 +9,7 @@ import msgspec
 from hub.clock import new_id, now
 from hub.core.body import Body, MalformedBody, Source, Stored, parse_body
 from hub.core.fold import fold
+from hub.core.model import name_foreign
 from hub.db.books import append_events
 from hub.db.engine import Database, Transaction
 from wire.frames import EVENT_BYTES, Event, Rejected
@@ -33,11 +34,14 @@ def read_event(machine_id: str, event: Event, *, orphan: bool = False) -> Draft 
     if not _EVENT_ID.fullmatch(event.event_id) or not 0 <= event.pid <= PID_MAX or not 0 <= event.at <= AT_MAX:
         return Rejected(event_id=event.event_id, code="malformed")
     try:
-        body = parse_body(raw)
+        body = parse_body(raw, event.source)
     except MalformedBody:
+        return Rejected(event_id=event.event_id, code="malformed")
+    if "@" in body.session_id:  # which marks rows of our own naming (name_foreign)
         return Rejected(event_id=event.event_id, code="malformed")
     stored = Stored(
         event_id=event.event_id,
+        session_id=body.session_id,
         at=event.at,
         source=event.source,
         machine_id=machine_id,
@@ -56,32 +60,48 @@ async def do_ingest(
     ``link_pid``: the process whose channel sent them; it sends those of others only when these are gone.
     """
     read = [read_event(machine_id, event, orphan=link_pid not in (None, event.pid)) for event in events]
-    rejected = [item for item in read if isinstance(item, Rejected)]
-    drafts = {item.stored.event_id: item for item in read if isinstance(item, Draft)}
+    drafts = [item for item in read if isinstance(item, Draft)]
     if drafts:
-        rejected += await db.write(lambda tx: _take_foreign_out(tx, drafts))
-    return rejected
+        await db.write_shared(_record_all, drafts, len(drafts))
+    return [item for item in read if isinstance(item, Rejected)]
 
 
-async def _take_foreign_out(tx: Transaction, drafts: dict[str, Draft]) -> list[Rejected]:
-    """A session belongs to the machine that first spoke for it."""
-    named = {draft.stored.body.session_id for draft in drafts.values()}
-    owners = {session_id: s.machine_id for session_id, s in (await tx.books.find_sessions(tx.conn, named)).items()}
-    own: list[Draft] = []
-    rejected: list[Rejected] = []
-    for draft in drafts.values():
-        stored = draft.stored
-        if owners.get(stored.body.session_id, stored.machine_id) == stored.machine_id:
-            own.append(draft)
-        else:
-            rejected.append(Rejected(event_id=stored.event_id, code="foreign_session"))
-    await record(tx, own)
-    return rejected
+async def _record_all(tx: Transaction, batches: list[list[Draft]]) -> list[None]:
+    drafts = {draft.stored.event_id: draft for batch in batches for draft in batch}
+    await record(tx, await _assign(tx, list(drafts.values())))
+    return [None] * len(batches)
+
+
+async def _assign(tx: Transaction, drafts: list[Draft]) -> list[Draft]:
+    """A session belongs to the machine that first spoke for it; another machine that does has a row of its own."""
+    owners: dict[str, str] = {}
+    named = {draft.stored.session_id for draft in drafts}
+    for session_id, session in (await tx.books.find_sessions(tx.conn, named)).items():
+        owners[session_id] = session.machine_id
+    return [
+        draft
+        if owners.setdefault(draft.stored.session_id, draft.stored.machine_id) == draft.stored.machine_id
+        else _disown(draft)
+        for draft in drafts
+    ]
+
+
+def _disown(draft: Draft) -> Draft:
+    own_id = name_foreign(draft.stored.session_id, draft.stored.machine_id)
+    return Draft(msgspec.structs.replace(draft.stored, session_id=own_id), draft.raw)
 
 
 def build_hub_event(machine_id: str, pid: int, body: Body) -> Draft:
     """Something the hub itself saw or was told: as much an event as a hook's."""
-    stored = Stored(event_id=new_id(), at=now(), source="hub", machine_id=machine_id, pid=pid, body=body)
+    stored = Stored(
+        event_id=new_id(),
+        session_id=body.session_id,
+        at=now(),
+        source="hub",
+        machine_id=machine_id,
+        pid=pid,
+        body=body,
+    )
     said = {key: value for key, value in msgspec.to_builtins(body).items() if value or key == "session_id"}
     return Draft(stored, msgspec.json.encode(said))
 
@@ -108,7 +128,7 @@ def _row(draft: Draft, received_at: int) -> dict[str, object]:
         "source": source,
         "name": event.body.hook_event_name,
         "machine_id": event.machine_id,
-        "session_id": event.body.session_id,
+        "session_id": event.session_id,
         "pid": event.pid,
         "at": event.at,
         "received_at": received_at,

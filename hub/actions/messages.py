@@ -1,20 +1,20 @@
-"""Messages from people and agents to sessions: sent, cancelled."""
+"""Messages from people and agents to sessions: sent, sent again, moved in the queue, taken back."""
 
 from __future__ import annotations
 
 import msgspec
 
 from hub.access.audit import note_audit
-from hub.access.guards import access_known, access_message, access_session
+from hub.access.guards import access_known, access_message
 from hub.access.rights import Person
 from hub.actions.events import build_hub_event, record
 from hub.clock import new_id
 from hub.core.body import Body
-from hub.core.model import Message, MessageState, Session
+from hub.core.model import Evidence, Message, MessageState, Session
 from hub.db import queries
 from hub.db.engine import Database, Transaction
 from hub.errors import Conflict, Unprocessable
-from wire.frames import ID_CHARS
+from wire.frames import ID_CHARS, When
 from wire.messages import TEXT_BYTES
 
 SUCCESSORS = 100
@@ -30,7 +30,13 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def do_send_message(
-    db: Database, person: Person, address: str, session_id: str, text: str, client_id: str | None
+    db: Database,
+    person: Person,
+    address: str,
+    session_id: str,
+    text: str,
+    client_id: str | None = None,
+    when: When = "auto",
 ) -> Sent:
     """Queue ``text`` for a session; the same ``client_id`` again gives the same message.
 
@@ -53,37 +59,96 @@ async def do_send_message(
             known = await queries.find_message_by_client_id(tx.conn, person.user_id, client_id)
             if known is not None:
                 return _sent(known)
-        message_id = new_id()
         body = Body(
             session_id=session.session_id,
             hook_event_name="MessageQueued",
-            message_id=message_id,
+            message_id=new_id(),
             text=text,
             author_id=person.user_id,
             author=person.name,
             client_id=client_id,
+            when=when,
         )
+        return await _queue(tx, person, address, session, body, "send_message")
+
+    return await db.write(work)
+
+
+async def do_resend_message(db: Database, person: Person, address: str, message_id: str) -> Sent:
+    """Send a message of which nobody knows whether Claude read it once more, as a new one; raises Conflict for others.
+
+    The old one is settled by that, so that it happens once.
+    """
+
+    async def work(tx: Transaction) -> Sent:
+        old = await access_message(tx.conn, person, message_id, "prompt")
+        if old.state != "uncertain":
+            raise Conflict(f"The message is {old.state}; only an uncertain one can be sent again.")
+        session = access_known(await _find(tx, old.session_id), person, "prompt")
+        target = await _follow_clears(tx, session)
+        await _cancel(tx, session, old, "sent_again")
+        body = Body(
+            session_id=target.session_id,
+            hook_event_name="MessageQueued",
+            message_id=new_id(),
+            text=old.text,
+            author_id=person.user_id,
+            author=person.name,
+            again=old.message_id,
+        )
+        return await _queue(tx, person, address, target, body, "resend_message")
+
+    return await db.write(work)
+
+
+async def do_move_message(db: Database, person: Person, address: str, message_id: str, before: str | None) -> Sent:
+    """Put a queued message before another one of its session, or last; raises Conflict if either isn't queued."""
+
+    async def work(tx: Transaction) -> Sent:
+        message = await access_message(tx.conn, person, message_id, "prompt")
+        session = access_known(await _find(tx, message.session_id), person, "prompt")
+        if message_id not in session.queue:
+            raise Conflict(f"The message is {message.state} already; only a queued one can be moved.")
+        if before is not None and before not in session.queue:
+            raise Conflict("The message to go before isn't queued for the same session.")
+        body = Body(session_id=session.session_id, hook_event_name="MessageMoved", message_id=message_id, before=before)
         await record(tx, [build_hub_event(session.machine_id, session.pid, body)])
-        await note_audit(tx.conn, person.user_id, "send_message", message_id, address)
-        return Sent(message_id=message_id, session_id=session.session_id, state="queued")
+        await note_audit(tx.conn, person.user_id, "move_message", message_id, address)
+        return _sent(message)
 
     return await db.write(work)
 
 
 async def do_cancel_message(db: Database, person: Person, address: str, message_id: str) -> Sent:
-    """Take a message back while it is queued; raises Conflict once it is on the machine."""
+    """Take a message back while it is queued, or give up an uncertain one; raises Conflict for any other."""
 
     async def work(tx: Transaction) -> Sent:
         message = await access_message(tx.conn, person, message_id, "prompt")
-        if message.state != "queued":
+        if message.state not in ("queued", "uncertain"):
             raise Conflict(f"The message is {message.state} already; only a queued one can be cancelled.")
-        session = await access_session(tx.conn, person, message.session_id, "prompt")
-        body = Body(session_id=session.session_id, hook_event_name="MessageCancelled", message_id=message_id)
-        await record(tx, [build_hub_event(session.machine_id, session.pid, body)])
+        session = access_known(await _find(tx, message.session_id), person, "prompt")
+        await _cancel(tx, session, message, "cancelled" if message.state == "queued" else "dropped")
         await note_audit(tx.conn, person.user_id, "cancel_message", message_id, address)
         return Sent(message_id=message_id, session_id=session.session_id, state="cancelled")
 
     return await db.write(work)
+
+
+async def _queue(tx: Transaction, person: Person, address: str, session: Session, body: Body, did: str) -> Sent:
+    message_id = body.message_id or ""
+    await record(tx, [build_hub_event(session.machine_id, session.pid, body)])
+    await note_audit(tx.conn, person.user_id, did, message_id, address)
+    return Sent(message_id=message_id, session_id=session.session_id, state="queued")
+
+
+async def _cancel(tx: Transaction, session: Session, message: Message, evidence: Evidence) -> None:
+    body = Body(
+        session_id=session.session_id,
+        hook_event_name="MessageCancelled",
+        message_id=message.message_id,
+        evidence=evidence,
+    )
+    await record(tx, [build_hub_event(session.machine_id, session.pid, body)])
 
 
 async def _follow_clears(tx: Transaction, session: Session) -> Session:

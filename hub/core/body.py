@@ -10,9 +10,25 @@ from typing import Any, Literal
 
 import msgspec
 
-from wire.frames import ID_CHARS
+from hub.core.model import Evidence, Limit, Relation, Tokens, Via, WhyNot
+from wire.frames import ID_CHARS, When
 
 Source = Literal["hook", "channel", "hub"]
+
+
+class UsageReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a channel knows of a session's use so far, from the transcript and the status line.
+
+    ``totals`` by model and ``days`` (UTC) by day and model only grow; None is what it doesn't know.
+    """
+
+    context_used: int | None = None
+    context_window: int | None = None
+    model: str | None = None
+    cost_usd: float | None = None
+    totals: dict[str, Tokens] = {}
+    days: dict[str, dict[str, Tokens]] = {}
+    limits: dict[str, Limit] | None = None
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,12 +62,54 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
     status: str | None = None
     branch: str | None = None
     dropped: int = 0
+    cut: int = 0
+    via: Via = "channel"
+    channel: bool = False
+    wake: bool = False
+    next_turn: bool = False
+    why: WhyNot | None = None
+    usage: UsageReport | None = None
+    previous: str | None = None
+    relation: Relation | None = None
 
     started_at: int = 0
     push: bool = False
     author_id: str = ""
     author: str = ""
     client_id: str | None = None
+    when: When = "auto"
+    before: str | None = None
+    again: str | None = None
+    evidence: Evidence | None = None
+
+
+class _HookBody(Body, frozen=True, kw_only=True):
+    """A hook's: where it happens to use a name of ours, it means something else."""
+
+    text: Any = ""
+    percent: Any = None
+    phase: Any = None
+    status: Any = None
+    branch: Any = None
+    dropped: Any = 0
+    cut: Any = 0
+    via: Any = None
+    channel: Any = False
+    wake: Any = False
+    next_turn: Any = False
+    why: Any = None
+    usage: Any = None
+    previous: Any = None
+    relation: Any = None
+    started_at: Any = 0
+    push: Any = False
+    author_id: Any = ""
+    author: Any = ""
+    client_id: Any = None
+    when: Any = None
+    before: Any = None
+    again: Any = None
+    evidence: Any = None
 
 
 class _Named(msgspec.Struct, frozen=True):
@@ -63,14 +121,16 @@ class MalformedBody(Exception):
     """No JSON object that names its session and its event."""
 
 
-_body = msgspec.json.Decoder(Body, strict=False)
+_own_body = msgspec.json.Decoder(Body, strict=False)
+_hook_body = msgspec.json.Decoder(_HookBody, strict=False)
 _named = msgspec.json.Decoder(_Named)
 
 
-def parse_body(raw: bytes | msgspec.Raw) -> Body:
+def parse_body(raw: bytes | msgspec.Raw, source: Source) -> Body:
     """Read a body; one with a field of an unexpected type is read by its names alone. Raises MalformedBody."""
+    body: Body
     try:
-        body = _body.decode(raw)
+        body = _hook_body.decode(raw) if source == "hook" else _own_body.decode(raw)
     except msgspec.DecodeError:
         try:
             named = _named.decode(raw)
@@ -87,10 +147,12 @@ def parse_body(raw: bytes | msgspec.Raw) -> Body:
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
     """An event on its way into the books: who sent it is certain, what it says is the sender's word.
 
+    ``session_id``: whose row it belongs to, which is another than the body's for a foreign session.
     ``orphan``: its process was gone when it was sent, by another's channel.
     """
 
     event_id: str
+    session_id: str
     at: int
     source: Source
     machine_id: str

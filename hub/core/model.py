@@ -9,11 +9,50 @@ from typing import Any, Literal
 
 import msgspec
 
+from wire.frames import When
+
 SessionState = Literal["working", "needs_you", "idle", "offline", "ended"]
 Delivery = Literal["channel", "wake", "next_turn", "none"]
+DeliveryReason = Literal["ended", "offline", "no_channel", "no_flag", "dropped", "print"]
 Relation = Literal["clear", "resume", "fork", "compact"]
 EntryKind = Literal["prompt", "message", "assistant", "reply", "tool", "decision", "subagent", "progress", "notice"]
 MessageState = Literal["queued", "delivered", "seen", "answered", "cancelled", "expired", "uncertain"]
+Via = Literal["channel", "wake", "steer", "next_turn"]
+Evidence = Literal[
+    "sent",
+    "channel",
+    "wake",
+    "steer",
+    "next_turn",
+    "prompt",
+    "transcript",
+    "reply",
+    "stop",
+    "cancelled",
+    "dropped",
+    "sent_again",
+    "cleared",
+    "process_gone",
+    "passed_over",
+]
+"""What showed a step of a message. delivered: the way it went; seen: ``prompt`` (it began a turn, or came up in
+one), ``transcript`` or ``reply``; answered: ``reply`` or ``stop``; uncertain: ``process_gone`` or ``passed_over``
+(a whole turn went by without it); the rest are what people did, and ``cleared`` what became of the session.
+"""
+
+WhyNot = Literal["no_flag", "dropped", "print"]
+"""Why the channel doesn't take messages: started without it; Claude Code drops what is pushed; print mode."""
+
+
+DELIVERY_REASONS: dict[DeliveryReason, str] = {
+    "ended": "The session has ended.",
+    "offline": "Its machine can't be reached.",
+    "no_channel": "No Heliograph channel runs in this session.",
+    "no_flag": "Claude Code was started without the channel; `heliograph claude` starts it with it.",
+    "dropped": "Claude Code drops what the channel pushes: channels aren't available to this account or provider.",
+    "print": "Claude Code runs in print mode (-p), which takes no messages between turns.",
+}
+"""Why a message doesn't go by the channel, for people."""
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,10 +64,19 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     os: str
 
 
+class Ways(msgspec.Struct, frozen=True, kw_only=True):
+    """What leads to Claude in a process now, best first; ``why`` says why not the channel."""
+
+    channel: bool = False
+    wake: bool = False
+    next_turn: bool = False
+    why: WhyNot | None = None
+
+
 class Process(msgspec.Struct, kw_only=True):
     """A running Claude Code: which session it carries, and whether its channel is connected now.
 
-    ``push``: Claude Code was started so that it listens to the channel. ``gone``: its channel saw it die.
+    ``gone``: its channel saw it die.
     """
 
     machine_id: str
@@ -36,12 +84,16 @@ class Process(msgspec.Struct, kw_only=True):
     started_at: int = 0
     session_id: str | None = None
     linked: bool = False
-    push: bool = False
+    ways: Ways = Ways()
     gone: bool = False
 
 
 class Message(msgspec.Struct, kw_only=True):
-    """Text from a person or agent to a session, and how far it got."""
+    """Text from a person or agent to a session, and how far it got.
+
+    ``via``: the way it went to Claude. ``position``: of its entry. ``again``: the message in whose place a person
+    sent it.
+    """
 
     message_id: str
     session_id: str
@@ -49,17 +101,22 @@ class Message(msgspec.Struct, kw_only=True):
     author: str
     text: str
     client_id: str | None
+    when: When = "auto"
     state: MessageState
+    via: Via | None = None
+    position: int = 0
+    again: str | None = None
     created_at: int
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """One step of a message; ``event_id`` names the evidence."""
+    """One step of a message, what showed it, and the event that did."""
 
     message_id: str
     state: MessageState
     at: int
     event_id: str
+    evidence: Evidence
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,27 +127,82 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     tool_name: str | None = None
 
 
-class OpenText(msgspec.Struct, frozen=True, kw_only=True):
-    """A text that is still coming: pieces are numbered, and those that came too early are held."""
+class Limit(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of a window of the plan's rate limit is used."""
 
+    used_percent: float
+    resets_at: int | None = None
+
+
+class Tokens(msgspec.Struct, frozen=True, kw_only=True):
+    """Tokens as the provider counts them; ``cache_read`` and ``cache_write`` are input besides ``input``."""
+
+    input: int = 0
+    output: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """What a session has used so far. ``cost_usd`` is Claude Code's own figure where its status line tells it,
+    else an estimate by list prices (``is_estimate``), None where a model's price isn't known.
+    """
+
+    context_used: int | None = None
+    context_window: int | None = None
+    totals: dict[str, Tokens] = {}
+    cost_usd: float | None = None
+    is_estimate: bool = False
+    limits: dict[str, Limit] | None = None
+
+
+class DayUsage(msgspec.Struct, frozen=True, kw_only=True):
+    """What a session used on one day (UTC, ``2026-11-21``) with one model."""
+
+    session_id: str
+    day: str
+    model: str
+    machine_id: str
+    input: int
+    output: int
+    cache_read: int
+    cache_write: int
+    cost_usd: float | None
+
+
+class OpenText(msgspec.Struct, frozen=True, kw_only=True):
+    """A text that is still coming: pieces are numbered, and those that came too early are held.
+
+    ``position``: of its entry.
+    """
+
+    position: int
     next_index: int = 0
     held: dict[int, tuple[str, bool]] = {}
+
+
+def name_foreign(session_id: str, machine_id: str) -> str:
+    """The id of a session that another machine spoke for first: its files were copied, or somebody pretends."""
+    return f"{session_id}@{machine_id}"
 
 
 class Session(msgspec.Struct, kw_only=True):
     """One Claude Code conversation, as folded from its events.
 
-    ``open_tools`` (tool_use_ids), ``open_texts`` (by Claude's message_id) and ``open_messages`` (ids) are what
-    later events may still change;
+    ``open_tools`` (positions by tool_use_id), ``open_texts`` (by Claude's message_id) and ``open_messages`` (ids)
+    are what later events may still change; ``queue`` are the queued messages in the order in which they go;
+    ``doubtful`` are the positions, by key, of the last entries that were closed without their own last event.
     ``passed_over`` are messages injected before this turn that it didn't begin with;
     ``waiting_for`` names the tools whose permission dialog is open. ``streams``: its client shows text
-    as it comes; ``filled_by``: the Stop whose last words stood in for that; ``progress``: the event
-    that began this turn's progress entry.
+    as it comes; ``filled_by``: the Stop whose last words stood in for that, and their position; ``progress``: the
+    event that began this turn's progress entry, and its position. ``foreign``: another machine spoke for this
+    ``claude_id`` first, so this is a row of its own (see ``name_foreign``).
     """
 
     session_id: str
     machine_id: str
     pid: int
+    foreign: bool = False
     title: str = ""
     cwd: str = ""
     branch: str | None = None
@@ -99,15 +211,18 @@ class Session(msgspec.Struct, kw_only=True):
     turn: Literal["working", "needs_you", "idle"] = "idle"
     ended: bool = False
     linked: bool = False
-    push: bool = False
+    ways: Ways = Ways()
     waiting_for: list[str] = []
-    open_tools: list[str] = []
+    open_tools: dict[str, int] = {}
     open_texts: dict[str, OpenText] = {}
     open_messages: list[str] = []
+    queue: list[str] = []
+    doubtful: dict[str, int] = {}
     offline_since: int | None = None
     streams: bool = False
-    filled_by: str | None = None
-    progress: str | None = None
+    filled_by: tuple[str, int] | None = None
+    progress: tuple[str, int] | None = None
+    usage: Usage = Usage()
     turn_started_at: int | None = None
     turn_position: int = 0
     passed_over: list[str] = []
@@ -122,6 +237,11 @@ class Session(msgspec.Struct, kw_only=True):
     change_id: int = 0
 
     @property
+    def claude_id(self) -> str:
+        """Claude's own id of it."""
+        return self.session_id.rpartition("@")[0] if self.foreign else self.session_id
+
+    @property
     def state(self) -> SessionState:
         """What the page says of it; a session without a channel is known by its hooks alone."""
         if self.ended:
@@ -131,20 +251,35 @@ class Session(msgspec.Struct, kw_only=True):
     @property
     def delivery(self) -> Delivery:
         """The best way a message can reach it now."""
-        return "channel" if self.linked and self.push and not self.ended else "none"
+        if not self.linked or self.ended:
+            return "none"
+        if self.ways.channel:
+            return "channel"
+        return "wake" if self.ways.wake else "next_turn" if self.ways.next_turn else "none"
+
+    @property
+    def delivery_reason(self) -> DeliveryReason | None:
+        """Why not by the channel."""
+        if self.ended:
+            return "ended"
+        if not self.linked:
+            return "no_channel" if self.offline_since is None else "offline"
+        return None if self.ways.channel else self.ways.why or "no_flag"
 
 
 class Entry(msgspec.Struct, kw_only=True):
     """One thing in a session's chat. ``key`` is what later events update it by; ``data`` depends on ``kind``:
 
     - prompt: ``text``, ``by`` (the user of the machine)
-    - message: ``message_id``, ``text``, ``author``, ``client_id``, ``state``, ``receipts`` ({state: time})
+    - message: ``message_id``, ``text``, ``author``, ``client_id``, ``when``, ``state``, ``receipts``
+      ({state: time}), ``evidence`` ({state: what showed it})
     - assistant: ``text``, ``streaming``
     - reply: ``text``, ``message_id``, ``to`` (the author answered, if any)
     - tool: ``tool_use_id``, ``tool_name``, ``input``, ``state`` (running, waiting, done, failed,
       interrupted), ``response``, ``error``, ``duration_ms``, ``agent_id``
     - progress: ``percent``, ``phase``, ``status``
-    - notice: ``code`` (resumed, cleared, forked, compacted, ended, offline, online, api_error, gap),
+    - notice: ``code`` (resumed, cleared, forked, compacted, ended, offline, online, api_error, gap,
+      foreign),
       ``level`` (info, error), ``text``, ``session_id`` (the session it points to)
 
     Times inside ``data`` are RFC 3339.

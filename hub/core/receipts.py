@@ -1,8 +1,9 @@
 """What is known of a message: a state machine that only moves on evidence.
 
 ``queued → delivered → seen → answered`` is a ladder: evidence for a step proves the ones below
-it. A person cancels what is still queued. A message whose process ended between delivery and
-sight is ``uncertain``; later evidence still settles it.
+it, and that a cancelling came too late. A person cancels what is still queued. A message whose
+process ended between delivery and sight is ``uncertain``: a person sends it again or drops it, and
+later evidence still settles it.
 """
 
 from __future__ import annotations
@@ -12,20 +13,22 @@ from hub.core.model import MessageState
 _LADDER: tuple[MessageState, ...] = ("queued", "delivered", "seen", "answered")
 
 
-STEPS: tuple[MessageState, ...] = ("queued", "cancelled", "expired", "delivered", "uncertain", "seen", "answered")
+STEPS: tuple[MessageState, ...] = ("queued", "expired", "delivered", "uncertain", "cancelled", "seen", "answered")
 """Every state, in the order in which a message can be in them."""
 
 
 def climb(state: MessageState, proven: MessageState) -> MessageState:
     """The state once evidence has proven a step of the ladder; evidence never lowers it."""
-    if state not in _LADDER:
+    if state == "uncertain":
         return proven if proven in ("seen", "answered") else state
+    if state in ("cancelled", "expired"):
+        return state if proven == "queued" else proven
     return max(state, proven, key=_LADDER.index)
 
 
 def cancel(state: MessageState) -> MessageState:
-    """A person takes it back: possible only while it is queued."""
-    return "cancelled" if state == "queued" else state
+    """A person takes it back while it is queued, or gives up what nobody knows about."""
+    return "cancelled" if state in ("queued", "uncertain") else state
 
 
 def lose(state: MessageState) -> MessageState:

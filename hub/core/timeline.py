@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from hub.core.body import Stored
-from hub.core.model import Entry, EntryKind, Message, OpenText, Preview, Session
+from hub.core.model import Entry, EntryKind, Evidence, Message, OpenText, Preview, Session
 from hub.core.world import World
 from wire.ids import to_rfc3339
 from wire.messages import SERVER_NAME
@@ -20,6 +20,9 @@ STEP = 1024
 
 TITLE_CHARS = 80
 PREVIEW_CHARS = 240
+
+DOUBTFUL = 32
+"""Entries closed without their last event that a session remembers: more than run at once."""
 
 _OWN_TOOLS = f"mcp__{SERVER_NAME}__"
 """Calls of our own tools show as replies and progress, not as tool rows."""
@@ -42,20 +45,23 @@ def add_message(world: World, session: Session, event: Stored, message: Message)
         "client_id": message.client_id,
         "text": message.text,
         "author": message.author,
+        "when": message.when,
         "state": message.state,
         "receipts": {},
+        "evidence": {},
     }
-    _add(world, session, event, "message", f"message:{message.message_id}", data)
+    message.position = _add(world, session, event, "message", f"message:{message.message_id}", data).position
     _entitle(session, message.text)
     session.preview = Preview(kind="message", text=_shorten(message.text))
 
 
-def update_message(world: World, session: Session, event: Stored, message: Message) -> None:
+def update_message(world: World, session: Session, event: Stored, message: Message, evidence: Evidence) -> None:
     """Its receipt moved."""
     entry = world.entries.get((session.session_id, f"message:{message.message_id}"))
     if entry is not None:
         receipts = {**entry.data["receipts"], message.state: to_rfc3339(event.at)}
-        _change(world, entry, state=message.state, receipts=receipts)
+        shown = {**entry.data["evidence"], message.state: evidence}
+        _change(world, entry, state=message.state, receipts=receipts, evidence=shown)
 
 
 def add_text(world: World, session: Session, event: Stored) -> None:
@@ -67,7 +73,8 @@ def add_text(world: World, session: Session, event: Stored) -> None:
     if entry is None:
         data = {"text": "", "streaming": True}
         entry = _add(world, session, event, "assistant", key[1], data, before=_first_running(world, session))
-    text = session.open_texts.get(body.message_id or "", OpenText(next_index=_first_index(entry, body.index)))
+    new_text = OpenText(position=entry.position, next_index=_first_index(entry, body.index))
+    text = session.open_texts.get(body.message_id or "", new_text)
     number = max(text.next_index, body.index or 0)
     held = {**text.held, number: (body.delta, body.final)}
     added, final, upcoming = "", False, text.next_index
@@ -75,7 +82,7 @@ def add_text(world: World, session: Session, event: Stored) -> None:
         delta, is_last = held.pop(upcoming)
         added, final, upcoming = added + delta, final or is_last, upcoming + 1
     others = {name: other for name, other in session.open_texts.items() if name != body.message_id}
-    still_open = OpenText(next_index=upcoming, held=held)
+    still_open = OpenText(position=entry.position, next_index=upcoming, held=held)
     session.open_texts = others if final else {**others, body.message_id or "": still_open}
     _change(world, entry, text=entry.data["text"] + added, streaming=not final)
     session.preview = Preview(kind="assistant", text=_shorten(entry.data["text"]))
@@ -88,6 +95,7 @@ def close_texts(world: World, session: Session) -> None:
         if entry is not None:
             rest = "".join(delta for _, (delta, _) in sorted(text.held.items()))
             _change(world, entry, text=entry.data["text"] + rest, streaming=False)
+            _doubt(session, entry)
     session.open_texts = {}
 
 
@@ -95,8 +103,9 @@ def finish_text(world: World, session: Session, event: Stored) -> None:
     """The turn's last words, for clients without ``MessageDisplay`` (which may also come after ``Stop``)."""
     text = event.body.last_assistant_message
     if text and not session.streams:
-        _add(world, session, event, "assistant", f"assistant:{event.event_id}", {"text": text, "streaming": False})
-        session.filled_by = event.event_id
+        data = {"text": text, "streaming": False}
+        entry = _add(world, session, event, "assistant", f"assistant:{event.event_id}", data)
+        session.filled_by = (event.event_id, entry.position)
         session.preview = Preview(kind="assistant", text=_shorten(text))
 
 
@@ -115,10 +124,11 @@ def add_progress(world: World, session: Session, event: Stored) -> None:
     """Claude's own account of how far it is; one entry a turn, updated in place."""
     body = event.body
     data = {"percent": body.percent, "phase": body.phase, "status": body.status}
-    entry = world.entries.get((session.session_id, f"progress:{session.progress}"))
+    key = f"progress:{session.progress[0]}" if session.progress else ""
+    entry = world.entries.get((session.session_id, key))
     if entry is None:
-        session.progress = event.event_id
-        _add(world, session, event, "progress", f"progress:{event.event_id}", data)
+        entry = _add(world, session, event, "progress", f"progress:{event.event_id}", data)
+        session.progress = (event.event_id, entry.position)
     else:
         _change(world, entry, **data)
 
@@ -130,8 +140,8 @@ def open_tool(world: World, session: Session, event: Stored) -> None:
         return
     if (session.session_id, f"tool:{body.tool_use_id}") in world.entries:
         return
-    _add_tool(world, session, event, "running")
-    session.open_tools = [*session.open_tools, body.tool_use_id]
+    entry = _add_tool(world, session, event, "running")
+    session.open_tools = {**session.open_tools, body.tool_use_id: entry.position}
     session.preview = Preview(kind="tool", text=_tool_line(body.tool_input), tool_name=body.tool_name)
 
 
@@ -156,7 +166,7 @@ def close_tool(world: World, session: Session, event: Stored) -> None:
     entry = world.entries.get((session.session_id, f"tool:{body.tool_use_id}"))
     if entry is None:
         entry = _add_tool(world, session, event, state)
-    session.open_tools = [i for i in session.open_tools if i != body.tool_use_id]
+    session.open_tools = {name: at for name, at in session.open_tools.items() if name != body.tool_use_id}
     _change(
         world,
         entry,
@@ -173,19 +183,20 @@ def close_tools(world: World, session: Session) -> None:
         entry = world.entries.get((session.session_id, f"tool:{tool_use_id}"))
         if entry is not None:
             _change(world, entry, state="interrupted")
-    session.open_tools = []
+            _doubt(session, entry)
+    session.open_tools = {}
 
 
 def add_notice(world: World, session: Session, event: Stored, code: str) -> None:
     """Something happened to the session itself."""
     text = _words(event.body.error) if code == "api_error" else None
     if code == "gap":
-        text = f"{event.body.dropped} events didn't fit into the spool of this machine"
+        text = _say_gap(event.body.dropped, event.body.cut)
     data = {
         "code": code,
-        "level": "error" if code in ("offline", "api_error", "gap") else "info",
+        "level": "error" if code in ("offline", "api_error", "gap", "foreign") else "info",
         "text": text,
-        "session_id": None,
+        "session_id": session.previous_session_id if code == "foreign" else None,
     }
     _add(world, session, event, "notice", f"notice:{event.event_id}", data)
 
@@ -248,10 +259,16 @@ def _change(world: World, entry: Entry, **fields: Any) -> None:
     world.put(entry)
 
 
+def _doubt(session: Session, entry: Entry) -> None:
+    """It was closed for want of its own last event, which may still come."""
+    doubtful = {**session.doubtful, entry.key: entry.position}
+    session.doubtful = dict(list(doubtful.items())[-DOUBTFUL:])
+
+
 def _take_over(world: World, session: Session, key: tuple[str, str]) -> Entry | None:
     """The entry that ``Stop`` made of this very text, because it came first: emptied, for the pieces to fill."""
-    before = (session.session_id, f"assistant:{session.filled_by}")
-    entry = world.entries.pop(before, None) if session.filled_by else None
+    before = (session.session_id, f"assistant:{session.filled_by[0]}" if session.filled_by else "")
+    entry = world.entries.pop(before, None)
     if entry is not None:
         world.changed_entries.pop(before, None)
         session.filled_by = None
@@ -288,6 +305,12 @@ def _tool_line(tool_input: dict[str, Any]) -> str:
 
 def _shorten(text: str, limit: int = PREVIEW_CHARS) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _say_gap(dropped: int, cut: int) -> str:
+    parts = [f"{dropped} events didn't fit into the spool of this machine"] if dropped else []
+    parts += [f"{cut} tool outputs were cut to fit into it"] if cut else []
+    return "; ".join(parts)
 
 
 def _words(error: Any) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from hub.core.model import Entry, Machine, Message, Process, Receipt, Session
+from hub.core.model import DayUsage, Entry, Machine, Message, Process, Receipt, Session
 
 
 @dataclass
@@ -22,6 +22,7 @@ class World:
     changed_entries: dict[tuple[str, str], None] = field(default_factory=dict)
     changed_messages: set[str] = field(default_factory=set)
     receipts: list[Receipt] = field(default_factory=list)
+    days: dict[tuple[str, str, str], DayUsage] = field(default_factory=dict)
 
     def process(self, machine_id: str, pid: int) -> Process:
         """That machine's process, noted as changed."""

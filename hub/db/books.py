@@ -1,17 +1,20 @@
 """Loads what a batch of events may touch, and writes what folding it changed.
 
-A statement costs a thread's round trip, so each step is one statement for the whole batch, and rows
-that the next event will want again stay in memory: this process is the only one that writes them.
+A trip to the connection's thread costs as much as ten rows, so appending is one trip and saving another,
+and rows that the next event will want again stay in memory: this process is the only one that writes them.
 Whoever rolls a transaction back calls ``forget``, since folding changes the rows in place.
 """
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
-from sqlalchemy import Column, Executable, RowMapping, Table, select, tuple_
+from sqlalchemy import Executable, RowMapping, Select, Table, bindparam, select
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,7 +24,8 @@ from hub.core.receipts import is_open
 from hub.core.world import World
 from hub.db import schema
 from hub.db.cache import Cache
-from hub.db.rows import entry_row, session_row, to_entry, to_machine, to_message, to_process, to_session
+from hub.db.driver import in_thread
+from hub.db.rows import entry_row, process_row, session_row, to_entry, to_machine, to_message, to_process, to_session
 from wire.messages import find_message_ids
 
 if TYPE_CHECKING:
@@ -31,29 +35,71 @@ EntryKey = tuple[str, str]
 
 K = TypeVar("K")
 Record = TypeVar("Record")
-
-_PROCESS_KEY = (schema.processes.c.machine_id, schema.processes.c.pid)
-_ENTRY_KEY = (schema.entries.c.session_id, schema.entries.c.key)
+Rows = list[dict[str, Any]]
 
 
-def _build_upsert(table: Table) -> Executable:
+def _compile(statement: Executable) -> str:
+    """SQL that the driver takes with dictionaries: going through SQLAlchemy costs as much as the row itself."""
+    return str(statement.compile(dialect=sqlite.dialect(paramstyle="named")))  # type: ignore[attr-defined]
+
+
+def _build_upsert(table: Table) -> str:
     statement = insert(table)
     keys = [column.name for column in table.primary_key]
     rest = {column.name: statement.excluded[column.name] for column in table.c if column.name not in keys}
-    return statement.on_conflict_do_update(index_elements=keys, set_=rest)
+    return _compile(statement.on_conflict_do_update(index_elements=keys, set_=rest))
+
+
+def _build_select(table: Table, *names: str) -> str:
+    found: Select[Any] = select(table)
+    for name in names:
+        found = found.where(table.c[name] == bindparam(name))
+    return _compile(found)
 
 
 _UPSERTS = {
     table.name: _build_upsert(table)
-    for table in (schema.processes, schema.sessions, schema.entries, schema.messages, schema.receipts)
+    for table in (
+        schema.processes,
+        schema.sessions,
+        schema.entries,
+        schema.messages,
+        schema.receipts,
+        schema.usage,
+    )
 }
 
-_APPEND = insert(schema.events).on_conflict_do_nothing(index_elements=["event_id"]).returning(schema.events.c.event_id)
+_APPEND = _compile(
+    insert(schema.events)
+    .values({column.name: bindparam(column.name) for column in schema.events.c if column.name != "seq"})
+    .on_conflict_do_nothing(index_elements=["event_id"])
+)
+_LAST_SEQ = "SELECT coalesce(max(seq), 0) FROM events"
+_SINCE = "SELECT event_id FROM events WHERE seq > ?"
+
+_MACHINE = _build_select(schema.machines, "machine_id")
+_PROCESS = _build_select(schema.processes, "machine_id", "pid")
+_SESSION = _build_select(schema.sessions, "session_id")
+_MESSAGE = _build_select(schema.messages, "message_id")
+_ENTRIES = _build_select(schema.entries, "session_id", "position")
 
 
-async def append_events(conn: AsyncConnection, rows: list[dict[str, Any]]) -> set[str]:
+async def append_events(conn: AsyncConnection, rows: Rows) -> set[str]:
     """Store those of these events that aren't yet; returns their ids."""
-    return set((await conn.execute(_APPEND, rows)).scalars())
+    return await in_thread(conn, partial(_append, rows=rows))
+
+
+def _append(driver: sqlite3.Connection, rows: Rows) -> set[str]:
+    before = driver.execute(_LAST_SEQ).fetchone()
+    if driver.executemany(_APPEND, rows).rowcount == len(rows):
+        return {row["event_id"] for row in rows}
+    return {event_id for (event_id,) in driver.execute(_SINCE, before)}
+
+
+def _save(driver: sqlite3.Connection, work: list[tuple[str, Rows]]) -> None:
+    for name, rows in work:
+        if rows:
+            driver.executemany(_UPSERTS[name], rows)
 
 
 class Books:
@@ -61,10 +107,10 @@ class Books:
 
     def __init__(self) -> None:
         self._machines: Cache[str, Machine] = Cache(1_000)
-        self._processes: Cache[tuple[str, int], Process] = Cache(5_000)
-        self._sessions: Cache[str, Session] = Cache(5_000)
+        self._processes: Cache[tuple[str, int], Process] = Cache(20_000)
+        self._sessions: Cache[str, Session] = Cache(20_000)
         self._messages: Cache[str, Message] = Cache(1_000)
-        self._entries: Cache[EntryKey, Entry] = Cache(1_000)
+        self._entries: Cache[EntryKey, Entry] = Cache(5_000)
 
     def forget(self) -> None:
         """A transaction was undone: the rows in memory may say what never happened."""
@@ -73,21 +119,30 @@ class Books:
 
     async def find_sessions(self, conn: AsyncConnection, session_ids: Iterable[str]) -> dict[str, Session]:
         """These sessions, those of them that exist."""
-        return await _find(conn, self._sessions, set(session_ids), (schema.sessions.c.session_id,), to_session)
+        keys = {session_id: {"session_id": session_id} for session_id in session_ids}
+        return await _find(conn, self._sessions, _SESSION, keys, to_session)
 
     async def load_world(self, conn: AsyncConnection, events: list[Stored]) -> World:
         """All that folding these events can look at."""
         world = World()
-        machines = {event.machine_id for event in events}
-        world.machines = await _find(conn, self._machines, machines, (schema.machines.c.machine_id,), to_machine)
-        processes = {(event.machine_id, event.pid) for event in events if event.source != "channel"}
-        world.processes = await _find(conn, self._processes, processes, _PROCESS_KEY, to_process)
-        named = {event.body.session_id for event in events if event.body.session_id}
+        machines = {event.machine_id: {"machine_id": event.machine_id} for event in events}
+        world.machines = await _find(conn, self._machines, _MACHINE, machines, to_machine)
+        processes = {
+            (event.machine_id, event.pid): {"machine_id": event.machine_id, "pid": event.pid} for event in events
+        }
+        world.processes = await _find(conn, self._processes, _PROCESS, processes, to_process)
+        named = {event.session_id for event in events if event.session_id}
         named |= {process.session_id for process in world.processes.values() if process.session_id}
         world.sessions = await self.find_sessions(conn, named)
-        messages = _list_messages(world, events)
-        world.messages = await _find(conn, self._messages, messages, (schema.messages.c.message_id,), to_message)
-        await self._load_entries(conn, world, events)
+        messages = {message_id: {"message_id": message_id} for message_id in _list_messages(world, events)}
+        world.messages = await _find(conn, self._messages, _MESSAGE, messages, to_message)
+        named_keys = _name_entries(events)
+        entries = {key: place for session in world.sessions.values() for key, place in _list_open(session, named_keys)}
+        for message in world.messages.values():
+            if message.session_id in world.sessions:
+                key = (message.session_id, f"message:{message.message_id}")
+                entries[key] = {"session_id": message.session_id, "position": message.position}
+        world.entries = await self._find_entries(conn, entries)
         return world
 
     async def save_world(self, conn: AsyncConnection, world: World, changes: Changes) -> None:
@@ -110,25 +165,27 @@ class Books:
         for message_id in world.changed_messages:
             changes.messages[message_id] = world.messages[message_id]
             self._messages.put(message_id, world.messages[message_id])
-        processes = [msgspec.to_builtins(world.processes[key]) for key in sorted(world.changed_processes)]
-        await _upsert(conn, schema.processes, processes)
-        await _upsert(conn, schema.sessions, [session_row(world.sessions[i]) for i in sorted(world.changed_sessions)])
-        await _upsert(conn, schema.entries, [entry_row(world.entries[key]) for key in world.changed_entries])
-        messages = [msgspec.to_builtins(world.messages[i]) for i in sorted(world.changed_messages)]
-        await _upsert(conn, schema.messages, messages)
-        await _upsert(conn, schema.receipts, [msgspec.to_builtins(receipt) for receipt in world.receipts])
+        work: list[tuple[str, Rows]] = [
+            ("processes", [process_row(world.processes[key]) for key in sorted(world.changed_processes)]),
+            ("sessions", [session_row(world.sessions[i]) for i in sorted(world.changed_sessions)]),
+            ("entries", [entry_row(world.entries[key]) for key in world.changed_entries]),
+            ("messages", [msgspec.structs.asdict(world.messages[i]) for i in sorted(world.changed_messages)]),
+            ("receipts", [msgspec.structs.asdict(receipt) for receipt in world.receipts]),
+            ("usage", [msgspec.structs.asdict(day) for day in world.days.values()]),
+        ]
+        await in_thread(conn, partial(_save, work=work))
 
-    async def _load_entries(self, conn: AsyncConnection, world: World, events: list[Stored]) -> None:
-        keys = {key for session in world.sessions.values() for key in _open_keys(session)}
-        for event in events:
-            session_id, body = event.body.session_id, event.body
-            if body.tool_use_id:
-                keys.add((session_id, f"tool:{body.tool_use_id}"))
-            if body.hook_event_name == "MessageDisplay":
-                keys.add((session_id, f"assistant:{body.message_id}"))
-        keys.update((m.session_id, f"message:{m.message_id}") for m in world.messages.values())
-        entries = {key for key in keys if key[0] in world.sessions}
-        world.entries = await _find(conn, self._entries, entries, _ENTRY_KEY, to_entry)
+    async def _find_entries(self, conn: AsyncConnection, keys: dict[EntryKey, dict[str, Any]]) -> dict[EntryKey, Entry]:
+        """A place may hold more entries than the one that is looked for."""
+        found = {key: entry for key in keys if (entry := self._entries.get(key)) is not None}
+        places = [place for key, place in keys.items() if key not in found]
+        for row in await in_thread(conn, partial(_select, sql=_ENTRIES, keys=places)) if places else ():
+            entry = to_entry(row)
+            key = (entry.session_id, entry.key)
+            if key in keys:
+                found[key] = entry
+                self._entries.put(key, entry)
+        return found
 
 
 async def load_sessions(conn: AsyncConnection, session_ids: Iterable[str]) -> list[Session]:
@@ -142,7 +199,8 @@ def _list_messages(world: World, events: list[Stored]) -> set[str]:
     """Messages that these events, or the sessions they touch, name."""
     wanted = {event.body.message_id for event in events if _names_message(event)}
     for event in events:
-        wanted.update(find_message_ids(event.body.prompt))
+        if event.body.prompt:
+            wanted.update(find_message_ids(event.body.prompt))
     for session in world.sessions.values():
         wanted.update(session.open_messages)
     return {message_id for message_id in wanted if message_id}
@@ -153,15 +211,28 @@ def _names_message(event: Stored) -> bool:
     return event.source != "hook" and event.body.hook_event_name != "MessageQueued"
 
 
-def _open_keys(session: Session) -> list[EntryKey]:
-    """Entries of a session that any event may still change."""
-    names = [f"tool:{tool_use_id}" for tool_use_id in session.open_tools]
-    names += [f"assistant:{message_id}" for message_id in session.open_texts]
+def _name_entries(events: list[Stored]) -> set[EntryKey]:
+    """Entries that these events speak of."""
+    named = set()
+    for event in events:
+        if event.body.tool_use_id:
+            named.add((event.session_id, f"tool:{event.body.tool_use_id}"))
+        elif event.body.hook_event_name == "MessageDisplay":
+            named.add((event.session_id, f"assistant:{event.body.message_id}"))
+    return named
+
+
+def _list_open(session: Session, named: set[EntryKey]) -> Iterable[tuple[EntryKey, dict[str, Any]]]:
+    """Entries of a session that any event may still change, and the doubtful ones that are named; and their places."""
+    places = {f"tool:{tool_use_id}": position for tool_use_id, position in session.open_tools.items()}
+    places |= {f"assistant:{message_id}": text.position for message_id, text in session.open_texts.items()}
+    places |= {key: at for key, at in session.doubtful.items() if (session.session_id, key) in named}
     if session.progress:
-        names.append(f"progress:{session.progress}")
+        places[f"progress:{session.progress[0]}"] = session.progress[1]
     if session.filled_by:
-        names.append(f"assistant:{session.filled_by}")
-    return [(session.session_id, name) for name in names]
+        places[f"assistant:{session.filled_by[0]}"] = session.filled_by[1]
+    for key, position in places.items():
+        yield (session.session_id, key), {"session_id": session.session_id, "position": position}
 
 
 def _stays_open(entry: Entry) -> bool:
@@ -176,24 +247,33 @@ def _stays_open(entry: Entry) -> bool:
 async def _find(
     conn: AsyncConnection,
     cache: Cache[K, Record],
-    keys: set[K],
-    columns: tuple[Column[Any], ...],
+    sql: str,
+    keys: dict[K, dict[str, Any]],
     to_record: Callable[[RowMapping], Record],
 ) -> dict[K, Record]:
-    """Records by the values of their key columns: from memory, or else from the table."""
+    """Records by their keys: from memory, or else from the table."""
     found = {key: record for key in keys if (record := cache.get(key)) is not None}
-    missing = keys - found.keys()
+    missing = [key for key in keys if key not in found]
     if missing:
-        wanted = columns[0] if len(columns) == 1 else tuple_(*columns)
-        query = select(columns[0].table).where(wanted.in_(missing))
-        for row in (await conn.execute(query)).mappings():
-            values = tuple(row[column.name] for column in columns)
-            key = cast(K, values[0] if len(values) == 1 else values)
-            found[key] = to_record(row)
-            cache.put(key, found[key])
+        rows = await in_thread(conn, partial(_select_one_each, sql=sql, keys=[keys[key] for key in missing]))
+        for key, row in zip(missing, rows, strict=True):
+            if row is not None:
+                found[key] = to_record(row)
+                cache.put(key, found[key])
     return found
 
 
-async def _upsert(conn: AsyncConnection, table: Table, rows: list[dict[str, Any]]) -> None:
-    if rows:
-        await conn.execute(_UPSERTS[table.name], rows)
+def _select_one_each(driver: sqlite3.Connection, sql: str, keys: Rows) -> list[Any]:
+    cursor = driver.cursor()
+    cursor.row_factory = _to_mapping
+    return [cursor.execute(sql, key).fetchone() for key in keys]
+
+
+def _select(driver: sqlite3.Connection, sql: str, keys: Rows) -> list[Any]:
+    cursor = driver.cursor()
+    cursor.row_factory = _to_mapping
+    return [row for key in keys for row in cursor.execute(sql, key)]
+
+
+def _to_mapping(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> dict[str, Any]:
+    return {column[0]: value for column, value in zip(cursor.description, row, strict=True)}

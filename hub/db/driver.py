@@ -8,13 +8,17 @@ whole, as SQLAlchemy's adapter does anyway.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import aiosqlite
 from aiosqlite.cursor import Cursor
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+T = TypeVar("T")
 
 CHUNK_ROWS = 64
 """Only iterating over an aiosqlite cursor uses it, which nobody does here."""
@@ -89,6 +93,17 @@ class OneTripConnection(aiosqlite.Connection):
     def cursor(self) -> OneTripCursor:  # type: ignore[override]
         """A new cursor."""
         return OneTripCursor(self)
+
+
+async def in_thread(conn: AsyncConnection, work: Callable[[sqlite3.Connection], T]) -> T:
+    """Do several things to a connection's open transaction in one trip."""
+    driver = (await conn.get_raw_connection()).driver_connection
+    assert isinstance(driver, OneTripConnection)  # noqa: S101  ``connect`` makes every one
+    try:
+        result: T = await driver.in_thread(lambda: work(driver.driver))
+    except sqlite3.Error as error:
+        raise DBAPIError.instance("several statements", {}, error, sqlite3.Error, hide_parameters=True) from error
+    return result
 
 
 async def connect(path: Path) -> OneTripConnection:

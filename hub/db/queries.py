@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import and_, func, or_, select, tuple_
+from sqlalchemy import and_, case, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.core.model import Entry, Machine, Message, Receipt, Session
+from hub.core.model import DayUsage, Entry, Machine, Message, Receipt, Session
 from hub.core.receipts import STEPS
 from hub.db import schema
 from hub.db.rows import to_entry, to_machine, to_message, to_session
 
 RAIL_NEEDS = 500
 RAIL_RECENT = 100
+
+USAGE_ROWS = 5_000
 
 
 async def list_machines(conn: AsyncConnection) -> list[Machine]:
@@ -124,11 +126,38 @@ async def find_message_by_client_id(conn: AsyncConnection, author_id: str, clien
 
 
 async def list_receipts(conn: AsyncConnection, message_id: str) -> list[Receipt]:
-    """A message's steps in the order it took them: their times are of several clocks."""
+    """A message's steps in the order in which it can take them: their times are of several clocks."""
     table = schema.receipts
     query = select(table).where(table.c.message_id == message_id)
     found = [Receipt(**row) for row in (await conn.execute(query)).mappings()]
-    return sorted(found, key=lambda receipt: STEPS.index(receipt.state))
+    return sorted(found, key=lambda receipt: (STEPS.index(receipt.state), receipt.event_id))
+
+
+async def list_usage(
+    conn: AsyncConnection,
+    *,
+    first: str | None = None,
+    last: str | None = None,
+    session_id: str | None = None,
+    machine_id: str | None = None,
+) -> list[DayUsage]:
+    """Sums a day and model over the sessions asked for, the latest day first. ``cost_usd`` is None where a price
+    isn't known.
+    """
+    table = schema.usage
+    sums = [func.sum(table.c[name]).label(name) for name in ("input", "output", "cache_read", "cache_write")]
+    cost = case((func.count() == func.count(table.c.cost_usd), func.sum(table.c.cost_usd))).label("cost_usd")
+    query = select(table.c.day, table.c.model, *sums, cost).group_by(table.c.day, table.c.model)
+    if first is not None:
+        query = query.where(table.c.day >= first)
+    if last is not None:
+        query = query.where(table.c.day <= last)
+    if session_id is not None:
+        query = query.where(table.c.session_id == session_id)
+    if machine_id is not None:
+        query = query.where(table.c.machine_id == machine_id)
+    rows = await conn.execute(query.order_by(table.c.day.desc(), table.c.model).limit(USAGE_ROWS))
+    return [DayUsage(session_id=session_id or "", machine_id=machine_id or "", **dict(row)) for row in rows.mappings()]
 
 
 async def list_waiting(conn: AsyncConnection) -> list[Message]:

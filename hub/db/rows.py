@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 from sqlalchemy import RowMapping
 
-from hub.core.model import Entry, Machine, Message, Process, Session
+from hub.core.model import Entry, Machine, Message, Process, Session, Ways
 
 _session = msgspec.json.Decoder(Session)
+_ways = msgspec.json.Decoder(Ways)
 _data: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, Any])
 
 
@@ -46,6 +47,11 @@ def entry_row(entry: Entry) -> dict[str, Any]:
     }
 
 
+def process_row(process: Process) -> dict[str, Any]:
+    """A row of ``processes``."""
+    return {**msgspec.structs.asdict(process), "ways": text_of(process.ways)}
+
+
 def to_session(row: RowMapping) -> Session:
     """A session of a ``sessions`` row."""
     return _session.decode(row["record"])
@@ -63,7 +69,7 @@ def to_message(row: RowMapping) -> Message:
 
 def to_process(row: RowMapping) -> Process:
     """A process of a ``processes`` row."""
-    return Process(**row)
+    return Process(**{**row, "ways": _ways.decode(row["ways"])})
 
 
 def to_machine(row: RowMapping) -> Machine:

@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -83,7 +84,7 @@ processes = Table(
     Column("started_at", BigInteger, nullable=False),
     Column("session_id", String),
     Column("linked", Boolean, nullable=False),
-    Column("push", Boolean, nullable=False),
+    Column("ways", Text, nullable=False),  # hub.core.model.Ways
     Column("gone", Boolean, nullable=False),
 )
 
@@ -120,20 +121,20 @@ events = Table(
     sqlite_autoincrement=True,
 )
 
+# Most rows of the store after events: one tree without a second index. Whoever looks for an entry by its key knows
+# its position (Session.open_tools and its like); what changed is looked for among a session's rows.
 entries = Table(
     "entries",
     metadata,
+    Column("session_id", ForeignKey("sessions.session_id"), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
     Column("entry_id", String, primary_key=True),
-    Column("session_id", ForeignKey("sessions.session_id"), nullable=False),
     Column("key", String, nullable=False),
     Column("kind", String, nullable=False),
-    Column("position", Integer, nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("change_id", BigInteger, nullable=False),
     Column("data", Text, nullable=False),
-    UniqueConstraint("session_id", "key"),
-    Index(None, "session_id", "position", "entry_id"),
-    Index(None, "session_id", "change_id"),
+    sqlite_with_rowid=False,
 )
 
 messages = Table(
@@ -145,7 +146,11 @@ messages = Table(
     Column("author", String, nullable=False),
     Column("text", Text, nullable=False),
     Column("client_id", String),
+    Column("when", String, nullable=False),
     Column("state", String, nullable=False),
+    Column("via", String),
+    Column("position", Integer, nullable=False),
+    Column("again", String),
     Column("created_at", BigInteger, nullable=False),
     UniqueConstraint("author_id", "client_id"),
     Index(None, "session_id", "state", "message_id"),
@@ -156,8 +161,24 @@ receipts = Table(
     metadata,
     Column("message_id", ForeignKey("messages.message_id"), primary_key=True),
     Column("state", String, primary_key=True),
+    Column("event_id", String, primary_key=True),
     Column("at", BigInteger, nullable=False),
-    Column("event_id", String, nullable=False),
+    Column("evidence", String, nullable=False),
+)
+
+usage = Table(
+    "usage",
+    metadata,
+    Column("session_id", ForeignKey("sessions.session_id"), primary_key=True),
+    Column("day", String, primary_key=True),  # UTC, 2026-11-21
+    Column("model", String, primary_key=True),
+    Column("machine_id", ForeignKey("machines.machine_id"), nullable=False),
+    Column("input", BigInteger, nullable=False),
+    Column("output", BigInteger, nullable=False),
+    Column("cache_read", BigInteger, nullable=False),
+    Column("cache_write", BigInteger, nullable=False),
+    Column("cost_usd", Float),
+    Index(None, "day"),
 )
 
 audit = Table(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 import time
 from typing import Annotated, TypeVar
 
@@ -14,12 +15,12 @@ from hub.access.guards import access_message, access_person, access_session
 from hub.access.rights import MachineKey
 from hub.actions.events import do_ingest
 from hub.actions.identity import do_join
-from hub.actions.messages import do_cancel_message, do_send_message
-from hub.api_json import entry_json, message_json, session_json
+from hub.actions.messages import do_cancel_message, do_move_message, do_resend_message, do_send_message
+from hub.api_json import entry_json, message_json, session_json, usage_json
 from hub.db import queries
 from hub.errors import BadRequest, Forbidden, Frozen, Unprocessable
 from hub.http.answers import answer_json
-from hub.http.bodies import Batch, Join, NewMessage, read_bytes
+from hub.http.bodies import Batch, Join, Move, NewMessage, read_bytes
 from hub.http.openapi import build_openapi
 from hub.keys import DB, LIVE, PRINCIPAL, WRONG_SECRETS
 from wire.frames import BATCH_EVENTS, FRAME_BYTES
@@ -31,6 +32,8 @@ MESSAGE_BODY_BYTES = 512 * 1024
 """A message of 64 KiB in which JSON escapes every character."""
 
 SMALL_BODY_BYTES = 4096
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 STATES = ("working", "needs_you", "idle", "offline", "ended")
 
@@ -135,7 +138,7 @@ async def send_message(request: web.Request) -> web.Response:
     body = await _read_body(request, NewMessage, MESSAGE_BODY_BYTES)
     session_id = request.match_info["session_id"]
     address = request.remote or ""
-    sent = await do_send_message(request.app[DB], person, address, session_id, body.text, body.client_id)
+    sent = await do_send_message(request.app[DB], person, address, session_id, body.text, body.client_id, body.when)
     return answer_json(sent, 202)
 
 
@@ -152,6 +155,41 @@ async def cancel_message(request: web.Request) -> web.Response:
     person = access_person(request[PRINCIPAL], "prompt")
     address = request.remote or ""
     return answer_json(await do_cancel_message(request.app[DB], person, address, request.match_info["message_id"]))
+
+
+async def resend_message(request: web.Request) -> web.Response:
+    """Send an uncertain message again, as a new one."""
+    person = access_person(request[PRINCIPAL], "prompt")
+    address = request.remote or ""
+    sent = await do_resend_message(request.app[DB], person, address, request.match_info["message_id"])
+    return answer_json(sent, 202)
+
+
+async def move_message(request: web.Request) -> web.Response:
+    """Change the order of queued messages."""
+    person = access_person(request[PRINCIPAL], "prompt")
+    body = await _read_body(request, Move, SMALL_BODY_BYTES)
+    address = request.remote or ""
+    message_id = request.match_info["message_id"]
+    return answer_json(await do_move_message(request.app[DB], person, address, message_id, body.before))
+
+
+async def show_usage(request: web.Request) -> web.Response:
+    """Tokens and cost a day and model, the latest day first."""
+    access_person(request[PRINCIPAL], "see")
+    query = request.query
+    days = [query.get(name, "") for name in ("from", "to")]
+    if not all(_DAY.fullmatch(day) for day in days if day):
+        raise Unprocessable("from and to are days: 2026-11-21.")
+    async with request.app[DB].read() as conn:
+        rows = await queries.list_usage(
+            conn,
+            first=days[0] or None,
+            last=days[1] or None,
+            session_id=query.get("session") or None,
+            machine_id=query.get("machine") or None,
+        )
+    return answer_json({"days": [usage_json(row) for row in rows]})
 
 
 async def take_events(request: web.Request) -> web.Response:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Literal
 from urllib.parse import parse_qsl
 
 import msgspec
 from aiohttp import web
 
 from hub.errors import BadRequest, TooSlow
-from wire.frames import Event
+from wire.frames import Event, When
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -23,13 +22,20 @@ BODY_SECONDS = 10.0
 class NewMessage(msgspec.Struct, forbid_unknown_fields=True):
     """Text for a session.
 
-    The same ``client_id`` from the same sender is the same message. ``when``: an idle Claude reads
-    either at once; a busy one when its turn ends.
+    The same ``client_id`` from the same sender is the same message. ``when``: ``auto``, as a turn of its own as soon
+    as Claude is idle; ``now``, in the middle of a turn, where Claude takes it as information; ``next_turn``, with
+    the next prompt at the terminal or at the end of the turn.
     """
 
     text: str
     client_id: str | None = None
-    when: Literal["auto", "next_turn"] = "auto"
+    when: When = "auto"
+
+
+class Move(msgspec.Struct, forbid_unknown_fields=True):
+    """Where a queued message goes: before another one of its session, or last."""
+
+    before: str | None = None
 
 
 class Join(msgspec.Struct, forbid_unknown_fields=True):

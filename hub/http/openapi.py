@@ -7,21 +7,24 @@ from typing import Any
 import msgspec
 
 from hub import __version__
-from hub.http.bodies import Batch, Join, NewMessage
+from hub.http.bodies import Batch, Join, Move, NewMessage
 
 Schema = dict[str, Any]
 
 _TEXT: Schema = {"type": "string"}
 _TIME: Schema = {"type": "string", "format": "date-time"}
 _NUMBER: Schema = {"type": "integer"}
+_DECIMAL: Schema = {"type": "number"}
+_YES_NO: Schema = {"type": "boolean"}
+_TOKENS: dict[str, Schema] = dict.fromkeys(("input", "output", "cache_read", "cache_write"), _NUMBER)
 
 
 def build_openapi() -> Schema:
     """The whole document."""
     bodies, components = msgspec.json.schema_components(
-        [NewMessage, Join, Batch], ref_template="#/components/schemas/{name}"
+        [NewMessage, Move, Join, Batch], ref_template="#/components/schemas/{name}"
     )
-    new_message, join, batch = bodies
+    new_message, move, join, batch = bodies
     session, entry, message = (_ref(name) for name in ("Session", "Entry", "Message"))
     sent = _object(message_id=_TEXT, session_id=_TEXT, state=_TEXT)
     return {
@@ -73,7 +76,38 @@ def build_openapi() -> Schema:
             },
             "/api/v1/messages/{message_id}": {
                 "get": _call("A message and its receipts", message, path=("message_id",), refusals=(404,)),
-                "delete": _call("Take back a queued message", sent, path=("message_id",), refusals=(404, 409)),
+                "delete": _call(
+                    "Take back a queued message, or drop an uncertain one",
+                    sent,
+                    path=("message_id",),
+                    refusals=(404, 409),
+                ),
+            },
+            "/api/v1/messages/{message_id}/resend": {
+                "post": _call(
+                    "Send an uncertain message again, as a new one",
+                    sent,
+                    status=202,
+                    path=("message_id",),
+                    refusals=(404, 409),
+                )
+            },
+            "/api/v1/messages/{message_id}/move": {
+                "post": _call(
+                    "Put a queued message before another one, or last",
+                    sent,
+                    path=("message_id",),
+                    body=move,
+                    refusals=(404, 409, 413, 422),
+                )
+            },
+            "/api/v1/usage": {
+                "get": _call(
+                    "Tokens and cost a day and model",
+                    _object(days=_list(_object(day=_TEXT, model=_TEXT, **_TOKENS, cost_usd=_or_null(_DECIMAL)))),
+                    query=("from", "to", "session", "machine"),
+                    refusals=(422,),
+                )
             },
             "/api/v1/events": {
                 "post": _call(
@@ -107,8 +141,13 @@ def _records() -> dict[str, Schema]:
             model=_or_null(_TEXT),
             permission_mode=_or_null(_TEXT),
             context=_object(used=_or_null(_NUMBER), window=_or_null(_NUMBER), percent=_or_null(_NUMBER)),
-            cost_usd=_or_null({"type": "number"}),
+            cost_usd=_or_null(_DECIMAL),
+            cost_is_estimate=_YES_NO,
+            usage=_map(_object(**_TOKENS)),
+            limits=_or_null(_map(_object(used_percent=_DECIMAL, resets_at=_or_null(_TIME)))),
             delivery={"enum": ["channel", "wake", "next_turn", "none"]},
+            delivery_reason=_or_null(_object(code=_TEXT, text=_TEXT)),
+            foreign=_YES_NO,
             lineage=_or_null(_object(previous=_or_null(_TEXT), relation=_TEXT)),
             next_session_id=_or_null(_TEXT),
             open_decisions=_NUMBER,
@@ -128,9 +167,12 @@ def _records() -> dict[str, Schema]:
             session_id=_TEXT,
             author=_TEXT,
             text=_TEXT,
+            when=_TEXT,
             state=_TEXT,
+            via=_or_null(_TEXT),
+            again=_or_null(_TEXT),
             created_at=_TIME,
-            receipts=_list(_object(state=_TEXT, at=_TIME, evidence=_TEXT)),
+            receipts=_list(_object(state=_TEXT, at=_TIME, evidence=_TEXT, event_id=_TEXT)),
         ),
     }
 
@@ -178,6 +220,10 @@ def _object(**properties: Schema) -> Schema:
 
 def _list(items: Schema) -> Schema:
     return {"type": "array", "items": items}
+
+
+def _map(values: Schema) -> Schema:
+    return {"type": "object", "additionalProperties": values}
 
 
 def _or_null(schema: Schema) -> Schema:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from hub.core.model import Machine, Relation, Session, SessionState
+from hub.core.model import DELIVERY_REASONS, Delivery, Machine, Relation, Session, SessionState
 from hub.pages.cards import name_session
 from hub.pages.text import shorten_home
 from hub.pages.times import Moment, build_moment
@@ -29,11 +29,20 @@ _ICONS: dict[Relation, str] = {
 }
 
 
+_DELIVERIES: dict[Delivery, str] = {
+    "channel": "channel",
+    "wake": "wake",
+    "next_turn": "next turn",
+    "none": "waits",
+}
+
+
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """The panel's list."""
 
     channel: bool
     delivery: str
+    why: str
     folder: str
     branch: str
     started: Moment | None
@@ -66,7 +75,8 @@ def build_facts(session: Session, machine: Machine, now: int) -> Facts:
     """What is known of a session."""
     return Facts(
         channel=session.delivery == "channel",
-        delivery=_say_delivery(session),
+        delivery=_DELIVERIES[session.delivery],
+        why=DELIVERY_REASONS[session.delivery_reason] if session.delivery_reason else "",
         folder=shorten_home(session.cwd, machine.user),
         branch=session.branch or "",
         started=build_moment(session.started_at, now, "clock") if session.started_at else None,
@@ -107,12 +117,16 @@ def build_line(session: Session, machine: Machine, now: int) -> Line:
         return Line(
             tone="bad",
             icon="zap",
-            text="Started without the channel. Start it with",
+            text="Nothing leads to Claude here. Start it with",
             command="heliograph claude",
             more="to send messages. A message waits here until then.",
             turn=turn,
         )
     tone, icon, text = _say_line(state, machine.name)
+    if session.delivery == "next_turn":
+        tone, icon, text = "plain", "clock", "Claude reads this with the next prompt at its terminal."
+    elif session.delivery == "wake" and state == "idle":
+        text = "Claude is woken for this now."
     return Line(tone=tone, icon=icon, text=text, turn=turn)
 
 
@@ -133,11 +147,3 @@ def _say_line(state: SessionState, machine: str) -> tuple[Tone, str, str]:
         "ended": ("plain", "square", "This session has ended. A message waits here until it is resumed."),
     }
     return lines[state]
-
-
-def _say_delivery(session: Session) -> str:
-    if session.delivery == "channel":
-        return "channel"
-    if session.state in ("offline", "ended"):
-        return "waits until it is back"
-    return "none, started without the channel"

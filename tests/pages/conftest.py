@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hub.core.model import Entry, Machine, Preview, Session
+from hub.core.model import Entry, Machine, Preview, Session, Ways
 from hub.pages.render import Pages, Viewer
 
 NOW = 1_795_243_200_000_000  # 2026-11-21T06:40:00Z
@@ -49,7 +49,7 @@ def make_session() -> Callable[..., Session]:
             "branch": "fix/lease-race",
             "model": "claude-opus-4-5",
             "linked": True,
-            "push": True,
+            "ways": Ways(channel=True),
             "preview": Preview(kind="assistant", text="All tests pass."),
             "started_at": NOW - 90 * MINUTE,
             "last_activity_at": NOW - 4 * MINUTE,

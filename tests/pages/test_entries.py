@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from hub.core.model import Entry, Machine, Session
+from hub.core.model import Entry, Machine, Session, Ways
 from hub.pages.entries import NoticeShown, ProgressShown, build_entry, fold_said
 from hub.pages.markdown import Prose
 from hub.pages.receipts import build_receipt
@@ -46,7 +46,10 @@ def test_a_receipt_says_how_far_the_message_got(
         ({}, "Claude reads this now."),
         ({"turn": "working"}, "Claude reads this when the current turn ends."),
         ({"turn": "needs_you"}, "Claude waits for an answer on atlas and reads this when the turn has ended."),
-        ({"push": False}, "Started without the channel. Start it with"),
+        ({"ways": Ways(wake=True, why="no_flag")}, "Claude is woken for this now."),
+        ({"ways": Ways(wake=True), "turn": "working"}, "Claude reads this when the current turn ends."),
+        ({"ways": Ways(next_turn=True)}, "Claude reads this with the next prompt at its terminal."),
+        ({"ways": Ways(why="no_flag")}, "Nothing leads to Claude here. Start it with"),
         (
             {"linked": False, "offline_since": 1},
             "This session on atlas is offline. The message waits here and is sent when it returns.",
@@ -74,8 +77,9 @@ def test_after_a_clear_the_line_points_to_the_next_session(
 
 def test_delivery_is_said_as_it_is(make_session: MakeSession, machine: Machine, now: int) -> None:
     assert build_facts(make_session(), machine, now).channel
-    facts = build_facts(make_session(push=False), machine, now)
-    assert (facts.channel, facts.delivery) == (False, "none, started without the channel")
+    facts = build_facts(make_session(ways=Ways(wake=True, why="dropped")), machine, now)
+    assert (facts.channel, facts.delivery) == (False, "wake")
+    assert facts.why.startswith("Claude Code drops what the channel pushes")
 
 
 def test_lineage_goes_from_before_to_after(make_session: MakeSession) -> None:

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from hub.core.model import Entry, Machine, Preview, Session
+from hub.core.model import Entry, Machine, Preview, Session, Ways
 from hub.pages.render import PAGE_CHARS, Pages, Viewer
 
 MakeSession = Callable[..., Session]
@@ -174,7 +174,7 @@ def each_state(make: Callable[..., Session], now: int) -> Iterator[Session]:
     yield make(session_id="s-idle")
     yield make(session_id="s-working", turn="working", turn_started_at=now - 60_000_000)
     yield make(session_id="s-needs", turn="needs_you")
-    yield make(session_id="s-none", push=False)
+    yield make(session_id="s-none", ways=Ways())
     yield make(session_id="s-offline", linked=False, offline_since=now)
     yield make(session_id="s-ended", ended=True)
     gone = {"ended": True, "next_session_id": "s-idle", "last_activity_at": 0}

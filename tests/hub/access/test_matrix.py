@@ -52,6 +52,13 @@ ROUTES = {
     ),
     ("GET", "/api/v1/messages/{message_id}"): Route("GET", "/api/v1/messages/MESSAGE", SIGNED_IN),
     ("DELETE", "/api/v1/messages/{message_id}"): Route("DELETE", "/api/v1/messages/MESSAGE", WRITERS),
+    ("POST", "/api/v1/messages/{message_id}/resend"): Route(
+        "POST", "/api/v1/messages/MESSAGE/resend", WRITERS, status=(409,), code="conflict"
+    ),
+    ("POST", "/api/v1/messages/{message_id}/move"): Route(
+        "POST", "/api/v1/messages/MESSAGE/move", WRITERS, body={"before": None}, status=(200, 409)
+    ),
+    ("GET", "/api/v1/usage"): Route("GET", "/api/v1/usage", SIGNED_IN),
     ("POST", "/api/v1/events"): Route("POST", "/api/v1/events", frozenset({"machine"}), body={"events": []}),
     ("GET", "/ws/channel"): Route("GET", "/ws/channel", frozenset({"machine"}), status=(101,)),
     ("GET", "/ws/dashboard"): Route("GET", "/ws/dashboard", SIGNED_IN, status=(101,)),

@@ -20,11 +20,12 @@ def as_stored(event: Event, machine_id: str = MACHINE, *, orphan: bool = False) 
     """The event as the hub reads it."""
     return Stored(
         event_id=event.event_id,
+        session_id=parse_body(event.body, event.source).session_id,
         at=event.at,
         source=event.source,
         machine_id=machine_id,
         pid=event.pid,
-        body=parse_body(event.body),
+        body=parse_body(event.body, event.source),
         orphan=orphan,
     )
 
@@ -54,7 +55,15 @@ class Books:
         self.at = claude.at = max(self.at, claude.at) + 1000
         body = Body(**{"session_id": claude.session_id, "hook_event_name": name, **fields})
         event_id = build_id(self.at, new_uuid().encode()[-8:])
-        event = Stored(event_id=event_id, at=self.at, source="hub", machine_id=MACHINE, pid=claude.pid, body=body)
+        event = Stored(
+            event_id=event_id,
+            session_id=body.session_id,
+            at=self.at,
+            source="hub",
+            machine_id=MACHINE,
+            pid=claude.pid,
+            body=body,
+        )
         fold(self.world, event)
         return event_id
 

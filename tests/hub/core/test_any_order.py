@@ -26,7 +26,15 @@ def as_events(steps: list[Step]) -> list[Stored]:
         if isinstance(step, HubEvent):
             event_id = build_id(at, (2**63 + number).to_bytes(8, "big"))
             events.append(
-                Stored(event_id=event_id, at=at, source="hub", machine_id=MACHINE, pid=step.pid, body=step.body)
+                Stored(
+                    event_id=event_id,
+                    session_id=step.body.session_id,
+                    at=at,
+                    source="hub",
+                    machine_id=MACHINE,
+                    pid=step.pid,
+                    body=step.body,
+                )
             )
         else:
             events.append(as_stored(step))

@@ -183,7 +183,7 @@ def test_a_lost_link_is_offline_until_it_is_back(books: Books, claude: Claude) -
     books.take(claude.prompt("go"), claude.pre_tool("t1"), claude.asks())
     books.link_down(claude, "lost")
     session = books.session(claude)
-    assert (session.state, session.waiting_for, session.open_tools) == ("offline", [], [])
+    assert (session.state, session.waiting_for, session.open_tools) == ("offline", [], {})
     assert books.notices(claude) == ["offline"]
     books.link_up(claude)
     assert books.session(claude).state == "idle"

@@ -84,7 +84,7 @@ def test_a_call_is_one_row_from_start_to_end(books: Books, claude: Claude) -> No
     books.take(claude.post_tool("t1", "Bash", {"command": "ls"}, tool_response={"stdout": "a.txt"}))
     (row,) = books.entries(claude, "tool")
     assert (row.data["state"], row.data["response"], row.data["duration_ms"]) == ("done", {"stdout": "a.txt"}, 39)
-    assert books.session(claude).open_tools == []
+    assert books.session(claude).open_tools == {}
 
 
 def test_a_failed_call_says_why(books: Books, claude: Claude) -> None:
@@ -110,7 +110,7 @@ def test_what_still_runs_when_the_turn_is_over_was_interrupted(books: Books, cla
         }[ending]()
     )
     assert books.entries(claude, "tool")[0].data["state"] == "interrupted"
-    assert books.session(claude).open_tools == []
+    assert books.session(claude).open_tools == {}
 
 
 def test_a_call_whose_start_was_missed_is_shown_when_it_ends(books: Books, claude: Claude) -> None:
@@ -121,7 +121,7 @@ def test_a_call_whose_start_was_missed_is_shown_when_it_ends(books: Books, claud
 def test_a_start_that_comes_after_the_end_does_not_reopen_the_call(books: Books, claude: Claude) -> None:
     books.take(claude.prompt("go"), claude.post_tool("t1"), claude.pre_tool("t1"))
     assert [entry.data["state"] for entry in books.entries(claude, "tool")] == ["done"]
-    assert books.session(claude).open_tools == []
+    assert books.session(claude).open_tools == {}
 
 
 def test_a_call_that_asks_is_waiting_and_only_that_call(books: Books, claude: Claude) -> None:
@@ -137,7 +137,7 @@ def test_our_own_tools_show_as_what_they_bring(books: Books, claude: Claude) -> 
     books.take(claude.prompt("go"), claude.pre_tool("t1", reply, {"text": "hi"}), claude.replies("hi"))
     books.take(claude.post_tool("t1", reply, {"text": "hi"}))
     assert books.kinds(claude) == ["prompt", "reply"]
-    assert books.session(claude).open_tools == []
+    assert books.session(claude).open_tools == {}
 
 
 def test_another_servers_tools_are_rows(books: Books, claude: Claude) -> None:

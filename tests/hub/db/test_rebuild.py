@@ -22,7 +22,7 @@ from hub.core.fold import fold
 from hub.core.world import World
 from hub.db import queries, schema
 from hub.db.engine import Database, Transaction, lock_database, open_database
-from hub.db.rows import entry_row, session_row
+from hub.db.rows import entry_row, process_row, session_row
 from tests.hub.claude import Claude
 from tests.hub.kit import Secrets
 from tests.hub.stories import HubEvent, Step, stories, tell
@@ -34,7 +34,8 @@ FOLDED = {
     "sessions": ("session_id",),
     "entries": ("entry_id",),
     "messages": ("message_id",),
-    "receipts": ("message_id", "state"),
+    "receipts": ("message_id", "state", "event_id"),
+    "usage": ("session_id", "day", "model"),
 }
 
 
@@ -76,11 +77,14 @@ async def read_events(db: Database) -> list[Stored]:
     return [
         Stored(
             event_id=row["event_id"],
+            session_id=row["session_id"],
             at=row["at"],
             source=row["source"],
             machine_id=row["machine_id"],
             pid=row["pid"],
-            body=msgspec.json.decode(row["body"], type=Body) if row["source"] == "hub" else parse_body(row["body"]),
+            body=msgspec.json.decode(row["body"], type=Body)
+            if row["source"] == "hub"
+            else parse_body(row["body"], row["source"]),
         )
         for row in rows
     ]
@@ -99,7 +103,7 @@ async def read_rows(db: Database) -> Rows:
 def without_change(row: Mapping[str, Any]) -> dict[str, Any]:
     """The row as data, without ``change_id``: that tells when it was written, not what it says."""
     plain = {key: value for key, value in row.items() if key != "change_id"}
-    for name in ("record", "data"):
+    for name in ("record", "data", "ways"):
         if name in plain:
             plain[name] = msgspec.json.decode(plain[name])
             plain[name].pop("change_id", None)
@@ -112,11 +116,12 @@ def fold_in_one_world(events: list[Stored], machines: list[Any]) -> Rows:
     for event in events:
         fold(world, event)
     rows: dict[str, list[dict[str, Any]]] = {
-        "processes": [msgspec.to_builtins(process) for process in world.processes.values()],
+        "processes": [process_row(process) for process in world.processes.values()],
         "sessions": [session_row(session) for session in world.sessions.values()],
         "entries": [entry_row(entry) for entry in world.entries.values()],
         "messages": [msgspec.to_builtins(message) for message in world.messages.values()],
         "receipts": [msgspec.to_builtins(receipt) for receipt in world.receipts],
+        "usage": [msgspec.to_builtins(day) for day in world.days.values()],
     }
     return {
         name: {tuple(row[key] for key in keys): without_change(row) for row in rows[name]}

@@ -132,7 +132,7 @@ async def test_fields_of_unexpected_types_lose_no_event(hub: Hub) -> None:
     assert (await hub.timeline(claude.session_id))[-1]["response"] == 2**80
 
 
-async def test_a_foreign_session_stays_with_the_machine_that_first_spoke_for_it(hub: Hub) -> None:
+async def test_a_session_of_another_machine_becomes_a_row_of_its_own_and_is_flagged(hub: Hub) -> None:
     claude = Claude()
     await hub.post_events(claude.start(), *claude.turn("mine", "done"))
     before = (await hub.session(claude.session_id), await hub.timeline(claude.session_id))
@@ -140,11 +140,23 @@ async def test_a_foreign_session_stays_with_the_machine_that_first_spoke_for_it(
     own = Claude(pid=9)
     forged = [*intruder.turn("forged", "forged"), intruder.end()]
     answer = await hub.post_events(own.start(), *forged, key=hub.secrets.borea.key)
-    assert len(answer.json["committed"]) == 1
-    assert {item["code"] for item in answer.json["rejected"]} == {"foreign_session"}
-    assert [item["event_id"] for item in answer.json["rejected"]] == [event.event_id for event in forged]
+    assert len(answer.json["committed"]) == 1 + len(forged)
     assert (await hub.session(claude.session_id), await hub.timeline(claude.session_id)) == before
     assert (await hub.session(own.session_id))["machine"]["name"] == "borea"
+    foreign = await hub.session(f"{claude.session_id}@{hub.secrets.borea.machine_id}")
+    assert (foreign["foreign"], foreign["state"], foreign["machine"]["name"]) == (True, "ended", "borea")
+    assert foreign["lineage"] == {"previous": claude.session_id, "relation": "resume"}
+    kinds = [(entry["kind"], entry.get("code")) for entry in await hub.timeline(foreign["session_id"])]
+    assert kinds[0] == ("notice", "foreign")
+    assert ("prompt", None) in kinds
+
+
+async def test_nobody_can_claim_the_row_of_a_foreign_session(hub: Hub) -> None:
+    claude = Claude()
+    await hub.post_events(claude.start())
+    squatter = Claude(f"{claude.session_id}@{hub.secrets.borea.machine_id}")
+    answer = await hub.post_events(squatter.start())
+    assert [item["code"] for item in answer.json["rejected"]] == ["malformed"]
 
 
 async def test_the_same_pid_on_two_machines_is_two_processes(hub: Hub) -> None:

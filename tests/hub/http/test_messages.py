@@ -133,7 +133,7 @@ async def test_a_message_of_64_kib_is_taken_whole(hub: Hub, claude: Claude, text
         {},
         {"text": 7},
         {"text": "x", "unknown": 1},
-        {"text": "x", "when": "now"},
+        {"text": "x", "when": "later"},
         {"text": "x", "client_id": ""},
         {"text": "x", "client_id": "c" * 129},
         {"text": "x", "client_id": 7},

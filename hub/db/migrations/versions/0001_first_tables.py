@@ -72,7 +72,7 @@ def upgrade() -> None:
         sa.Column("started_at", sa.BigInteger(), nullable=False),
         sa.Column("session_id", sa.String(), nullable=True),
         sa.Column("linked", sa.Boolean(), nullable=False),
-        sa.Column("push", sa.Boolean(), nullable=False),
+        sa.Column("ways", sa.Text(), nullable=False),
         sa.Column("gone", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["machine_id"], ["machines.machine_id"], name=op.f("fk_processes_machine_id")),
         sa.PrimaryKeyConstraint("machine_id", "pid", name=op.f("pk_processes")),
@@ -115,24 +115,18 @@ def upgrade() -> None:
     )
     op.create_table(
         "entries",
-        sa.Column("entry_id", sa.String(), nullable=False),
         sa.Column("session_id", sa.String(), nullable=False),
+        sa.Column("position", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("entry_id", sa.String(), nullable=False),
         sa.Column("key", sa.String(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
-        sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("change_id", sa.BigInteger(), nullable=False),
         sa.Column("data", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["session_id"], ["sessions.session_id"], name=op.f("fk_entries_session_id")),
-        sa.PrimaryKeyConstraint("entry_id", name=op.f("pk_entries")),
-        sa.UniqueConstraint("session_id", "key", name=op.f("uq_entries_session_id_key")),
+        sa.PrimaryKeyConstraint("session_id", "position", "entry_id", name=op.f("pk_entries")),
+        sqlite_with_rowid=False,
     )
-    with op.batch_alter_table("entries", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_entries_session_id_change_id"), ["session_id", "change_id"], unique=False)
-        batch_op.create_index(
-            batch_op.f("ix_entries_session_id_position_entry_id"), ["session_id", "position", "entry_id"], unique=False
-        )
-
     op.create_table(
         "messages",
         sa.Column("message_id", sa.String(), nullable=False),
@@ -141,7 +135,11 @@ def upgrade() -> None:
         sa.Column("author", sa.String(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("client_id", sa.String(), nullable=True),
+        sa.Column("when", sa.String(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
+        sa.Column("via", sa.String(), nullable=True),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("again", sa.String(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["session_id"], ["sessions.session_id"], name=op.f("fk_messages_session_id")),
         sa.PrimaryKeyConstraint("message_id", name=op.f("pk_messages")),
@@ -156,9 +154,28 @@ def upgrade() -> None:
         "receipts",
         sa.Column("message_id", sa.String(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
-        sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("event_id", sa.String(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("evidence", sa.String(), nullable=False),
         sa.ForeignKeyConstraint(["message_id"], ["messages.message_id"], name=op.f("fk_receipts_message_id")),
-        sa.PrimaryKeyConstraint("message_id", "state", name=op.f("pk_receipts")),
+        sa.PrimaryKeyConstraint("message_id", "state", "event_id", name=op.f("pk_receipts")),
     )
+    op.create_table(
+        "usage",
+        sa.Column("session_id", sa.String(), nullable=False),
+        sa.Column("day", sa.String(), nullable=False),
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("machine_id", sa.String(), nullable=False),
+        sa.Column("input", sa.BigInteger(), nullable=False),
+        sa.Column("output", sa.BigInteger(), nullable=False),
+        sa.Column("cache_read", sa.BigInteger(), nullable=False),
+        sa.Column("cache_write", sa.BigInteger(), nullable=False),
+        sa.Column("cost_usd", sa.Float(), nullable=True),
+        sa.ForeignKeyConstraint(["machine_id"], ["machines.machine_id"], name=op.f("fk_usage_machine_id")),
+        sa.ForeignKeyConstraint(["session_id"], ["sessions.session_id"], name=op.f("fk_usage_session_id")),
+        sa.PrimaryKeyConstraint("session_id", "day", "model", name=op.f("pk_usage")),
+    )
+    with op.batch_alter_table("usage", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_usage_day"), ["day"], unique=False)
+
     # ### end Alembic commands ###

@@ -1,0 +1,149 @@
+"""Which process carries which session, what leads to Claude there, and how sessions follow each other."""
+
+from __future__ import annotations
+
+from hub.core import messages, timeline
+from hub.core.body import Stored
+from hub.core.model import Process, Session, Ways
+from hub.core.world import World
+
+_MOVES = frozenset({"SessionStart", "UserPromptSubmit"})
+"""Hooks that tell which session a process carries. Others may come late, for the one before."""
+
+
+def note_hook(world: World, session: Session, event: Stored) -> None:
+    """What every hook tells: who carries the session, where, in which mode."""
+    body = event.body
+    process = world.process(event.machine_id, event.pid)
+    process.gone = process.gone and body.hook_event_name != "SessionStart"
+    late = event.orphan and session.linked and session.pid != event.pid  # it goes on in another process already
+    moves = process.session_id is None or body.hook_event_name in _MOVES
+    if moves and process.session_id != session.session_id and not late:
+        _move(world, process, session, event)
+    session.cwd = body.cwd or session.cwd
+    session.permission_mode = body.permission_mode or session.permission_mode
+    session.last_activity_at = max(session.last_activity_at, event.at)
+    if not (event.orphan or process.gone):
+        session.offline_since = None
+    elif session.pid == event.pid:
+        _leave(session, event)
+
+
+def link_up(world: World, event: Stored) -> None:
+    """A channel connected. It alone makes no session: its own idea of the session id can be wrong."""
+    process = world.process(event.machine_id, event.pid)
+    is_same = process.started_at == event.body.started_at
+    if process.started_at and event.body.started_at and not is_same:
+        before = _carried(world, process)  # the pid is used again: that process is gone
+        if before is not None:
+            _leave(before, event)
+            messages.lose_all(world, before, event)
+        process.session_id = None
+    process.started_at = event.body.started_at or process.started_at
+    process.linked = True
+    process.gone = False
+    if not is_same or process.ways == Ways():  # later ChannelWays know better
+        process.ways = Ways(channel=event.body.push, why=None if event.body.push else "no_flag")
+    known = world.sessions.get(process.session_id or event.session_id)
+    if known is None or known.machine_id != event.machine_id:
+        return
+    process.session_id = known.session_id
+    world.changed_sessions.add(known.session_id)
+    was_offline = known.offline_since is not None
+    if known.pid != process.pid:
+        messages.lose_all(world, known, event)
+    known.pid = process.pid
+    known.linked = True
+    known.ways = process.ways
+    known.offline_since = None
+    known.branch = event.body.branch or known.branch
+    if was_offline and not known.ended:
+        timeline.add_notice(world, known, event, "online")
+
+
+def link_down(world: World, event: Stored) -> None:
+    """Its channel is gone: with Claude, or out of reach for longer than a moment."""
+    process = world.process(event.machine_id, event.pid)
+    process.linked = False
+    process.gone = event.body.reason == "parent_gone"
+    session = _carried(world, process)
+    gone = event.body.reason in ("stopped", "parent_gone")
+    if gone:
+        process.session_id = None
+    if session is None:
+        return
+    session.linked = False
+    if gone:
+        messages.lose_all(world, session, event)
+    if session.ended:
+        return
+    session.offline_since = event.at
+    session.turn = "idle"
+    session.waiting_for = []
+    timeline.close_tools(world, session)
+    timeline.add_notice(world, session, event, "offline")
+
+
+def note_facts(world: World, session: Session, event: Stored) -> None:
+    """The folder and the branch."""
+    session.branch = event.body.branch
+    session.cwd = event.body.cwd or session.cwd
+
+
+def note_ways(world: World, session: Session, event: Stored) -> None:
+    """What leads to Claude in this process has changed."""
+    body = event.body
+    ways = Ways(channel=body.channel, wake=body.wake, next_turn=body.next_turn, why=body.why)
+    process = world.process(event.machine_id, event.pid)
+    process.ways = ways
+    if session.pid == event.pid:
+        session.ways = ways
+
+
+def note_lineage(world: World, session: Session, event: Stored) -> None:
+    """The channel has seen where the session comes from; what hooks told counts more."""
+    if session.previous_session_id is None and event.body.previous not in (None, session.session_id):
+        session.previous_session_id = event.body.previous
+        session.relation = event.body.relation or "fork"
+
+
+def _leave(session: Session, event: Stored) -> None:
+    """Its process is gone, or out of reach."""
+    session.linked = False
+    if session.offline_since is None:
+        session.offline_since = event.at
+
+
+def _move(world: World, process: Process, session: Session, event: Stored) -> None:
+    """The process carries another session from here on."""
+    before = _carried(world, process)
+    if before is not None:
+        before.linked = False
+        if event.body.hook_event_name == "SessionStart" and event.body.source in ("clear", "fork"):
+            _succeed(world, before, session, event)
+        messages.lose_all(world, before, event)
+        before.ended = True
+    if session.pid != process.pid:
+        messages.lose_all(world, session, event)
+    process.session_id = session.session_id
+    session.pid = process.pid
+    session.linked = process.linked
+    session.ways = process.ways
+
+
+def _succeed(world: World, before: Session, session: Session, event: Stored) -> None:
+    """``session`` came out of ``before``. What waited for a cleared one was written for a talk that is gone."""
+    session.previous_session_id = before.session_id
+    session.relation = before.next_relation = "clear" if event.body.source == "clear" else "fork"
+    before.next_session_id = session.session_id
+    session.model = session.model or before.model
+    session.branch = session.branch or before.branch
+    timeline.add_succession(world, before, session, event)
+    if session.relation == "clear":
+        messages.expire_all(world, before, event)
+
+
+def _carried(world: World, process: Process) -> Session | None:
+    """The session that this process carries; None too when it goes on in another process already."""
+    session = world.touch(process.session_id or "")
+    return session if session is not None and session.pid == process.pid else None
