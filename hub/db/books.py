@@ -43,10 +43,12 @@ def _compile(statement: Executable) -> str:
     return str(statement.compile(dialect=sqlite.dialect(paramstyle="named")))  # type: ignore[attr-defined]
 
 
-def _build_upsert(table: Table) -> str:
-    statement = insert(table)
-    keys = [column.name for column in table.primary_key]
-    rest = {column.name: statement.excluded[column.name] for column in table.c if column.name not in keys}
+def _build_upsert(table: Table, *keys: str) -> str:
+    """Insert or replace by these columns, the primary key's unless they are named."""
+    named = [column.name for column in table.c if column.name != "number"]
+    statement = insert(table).values({name: bindparam(name) for name in named})
+    keys = keys or tuple(column.name for column in table.primary_key)
+    rest = {name: statement.excluded[name] for name in named if name not in keys}
     return _compile(statement.on_conflict_do_update(index_elements=keys, set_=rest))
 
 
@@ -59,15 +61,8 @@ def _build_select(table: Table, *names: str) -> str:
 
 _UPSERTS = {
     table.name: _build_upsert(table)
-    for table in (
-        schema.processes,
-        schema.sessions,
-        schema.entries,
-        schema.messages,
-        schema.receipts,
-        schema.usage,
-    )
-}
+    for table in (schema.processes, schema.sessions, schema.messages, schema.receipts, schema.usage)
+} | {"entries": _build_upsert(schema.entries, "session_id", "position", "entry_id")}
 
 _APPEND = _compile(
     insert(schema.events)

@@ -59,7 +59,8 @@ def to_session(row: RowMapping) -> Session:
 
 def to_entry(row: RowMapping) -> Entry:
     """An entry of an ``entries`` row."""
-    return Entry(**{**row, "data": _data.decode(row["data"])})
+    fields = {name: value for name, value in row.items() if name != "number"}
+    return Entry(**{**fields, "data": _data.decode(row["data"])})
 
 
 def to_message(row: RowMapping) -> Message:

@@ -121,20 +121,22 @@ events = Table(
     sqlite_autoincrement=True,
 )
 
-# Most rows of the store after events: one tree without a second index. Whoever looks for an entry by its key knows
-# its position (Session.open_tools and its like); what changed is looked for among a session's rows.
+# Most rows of the store after events: one index. Whoever looks for an entry by its key knows its position
+# (Session.open_tools and its like); what changed is looked for among a session's rows. Without rowids the
+# large ones would take an overflow page each.
 entries = Table(
     "entries",
     metadata,
-    Column("session_id", ForeignKey("sessions.session_id"), primary_key=True),
-    Column("position", Integer, primary_key=True, autoincrement=False),
-    Column("entry_id", String, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("session_id", ForeignKey("sessions.session_id"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("entry_id", String, nullable=False),
     Column("key", String, nullable=False),
     Column("kind", String, nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("change_id", BigInteger, nullable=False),
     Column("data", Text, nullable=False),
-    sqlite_with_rowid=False,
+    UniqueConstraint("session_id", "position", "entry_id"),
 )
 
 messages = Table(

@@ -51,13 +51,13 @@ ROUTES = {
         "POST", "/api/v1/sessions/SESSION/messages", WRITERS, body={"text": "x"}, status=(202,)
     ),
     ("GET", "/api/v1/messages/{message_id}"): Route("GET", "/api/v1/messages/MESSAGE", SIGNED_IN),
-    ("DELETE", "/api/v1/messages/{message_id}"): Route("DELETE", "/api/v1/messages/MESSAGE", WRITERS),
     ("POST", "/api/v1/messages/{message_id}/resend"): Route(
         "POST", "/api/v1/messages/MESSAGE/resend", WRITERS, status=(409,), code="conflict"
     ),
     ("POST", "/api/v1/messages/{message_id}/move"): Route(
-        "POST", "/api/v1/messages/MESSAGE/move", WRITERS, body={"before": None}, status=(200, 409)
+        "POST", "/api/v1/messages/MESSAGE/move", WRITERS, body={"before": None}
     ),
+    ("DELETE", "/api/v1/messages/{message_id}"): Route("DELETE", "/api/v1/messages/MESSAGE", WRITERS),
     ("GET", "/api/v1/usage"): Route("GET", "/api/v1/usage", SIGNED_IN),
     ("POST", "/api/v1/events"): Route("POST", "/api/v1/events", frozenset({"machine"}), body={"events": []}),
     ("GET", "/ws/channel"): Route("GET", "/ws/channel", frozenset({"machine"}), status=(101,)),

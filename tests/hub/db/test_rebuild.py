@@ -101,8 +101,8 @@ async def read_rows(db: Database) -> Rows:
 
 
 def without_change(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The row as data, without ``change_id``: that tells when it was written, not what it says."""
-    plain = {key: value for key, value in row.items() if key != "change_id"}
+    """The row as data, without ``change_id`` and ``number``: these tell when it was written, not what it says."""
+    plain = {key: value for key, value in row.items() if key not in ("change_id", "number")}
     for name in ("record", "data", "ways"):
         if name in plain:
             plain[name] = msgspec.json.decode(plain[name])

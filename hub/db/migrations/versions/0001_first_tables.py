@@ -115,8 +115,9 @@ def upgrade() -> None:
     )
     op.create_table(
         "entries",
+        sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("session_id", sa.String(), nullable=False),
-        sa.Column("position", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("entry_id", sa.String(), nullable=False),
         sa.Column("key", sa.String(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
@@ -124,8 +125,8 @@ def upgrade() -> None:
         sa.Column("change_id", sa.BigInteger(), nullable=False),
         sa.Column("data", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["session_id"], ["sessions.session_id"], name=op.f("fk_entries_session_id")),
-        sa.PrimaryKeyConstraint("session_id", "position", "entry_id", name=op.f("pk_entries")),
-        sqlite_with_rowid=False,
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_entries")),
+        sa.UniqueConstraint("session_id", "position", "entry_id", name=op.f("uq_entries_session_id_position_entry_id")),
     )
     op.create_table(
         "messages",
