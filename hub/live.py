@@ -1,15 +1,20 @@
-"""Tells open pages and followers what changed, once per commit, and never waits for one of them.
+"""Tells open pages and followers what changed, and never waits for one of them.
 
-Each watcher has a bounded queue. A frame is built once per commit for everybody who sees the same
-thing. Who doesn't read is cut with a reason and comes back from the last ``change_id`` it has.
+Each watcher has a bounded queue. A frame is built once for everybody who sees the same thing, and
+under load one frame tells of several commits: what nobody has looked at in between is never
+rendered. Who doesn't read is cut with a reason and comes back from the last ``change_id`` it has.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Literal
+
+import structlog
 
 from hub.api_json import entry_json, session_json
 from hub.core.model import Entry, Machine, Session
@@ -20,8 +25,27 @@ from hub.pages.render import Pages
 QUEUE = 256
 """Frames a watcher may lag behind; at ten a second that is half a minute."""
 
+REST = 4.0
+"""Rest after a round of telling, as a multiple of its work: so pages never take more than a fifth of the processor
+from those who bring events, and under load one round tells of many commits."""
+
+SLICE = 0.005
+"""Seconds of rendering after which others get a turn."""
+
+log = structlog.get_logger()
+
 View = Literal["overview", "session"]
 Format = Literal["html", "json"]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What a frame tells of; ``live``: it ends what was missed."""
+
+    change_id: int
+    sessions: list[Session]
+    entries: list[Entry]
+    live: bool = False
 
 
 @dataclass(eq=False)
@@ -58,6 +82,8 @@ class Live:
         self._machines = {machine.machine_id: machine for machine in machines}
         self._states = {session.session_id: session.state for session in sessions}
         self._watchers: set[Watcher] = set()
+        self._pending: Changes | None = None
+        self._flushing: asyncio.Task[None] | None = None
 
     def add_machine(self, machine: Machine) -> None:
         """A machine joined: overviews load again, since it changes what they say before the first session."""
@@ -85,63 +111,111 @@ class Live:
 
     def cut_all(self) -> None:
         """The hub is stopping."""
+        if self._flushing is not None:
+            self._flushing.cancel()
         for watcher in list(self._watchers):
             watcher.cut("the hub is stopping")
 
     def publish(self, changes: Changes) -> None:
-        """Build each frame once and queue it for all who see it."""
+        """Tell the watchers soon; what is committed until then goes with it."""
         for session in changes.sessions.values():
             self._states[session.session_id] = session.state
+        if not self._watchers:
+            return
+        if self._pending is None:
+            self._pending = Changes(changes.change_id)
+        self._pending.add(changes)
+        if self._flushing is None or self._flushing.done():
+            self._flushing = asyncio.ensure_future(self._flush())
+
+    async def _flush(self) -> None:
+        """Send what is pending until nothing is; between two rounds rest for a multiple of what the last one took."""
+        while (changes := self._pending) is not None:
+            self._pending = None
+            try:
+                spent = await self._tell(changes)
+            except Exception as error:
+                log.error(
+                    "pages were not told", change_id=changes.change_id, error=type(error).__name__, exc_info=error
+                )
+                spent = 0.0
+            await asyncio.sleep(spent * REST)
+
+    async def _tell(self, changes: Changes) -> float:
+        """Build each frame once, with pauses, and queue it for all who see it; returns the seconds of work."""
         frames: dict[tuple[View, Format, str | None], str | None] = {}
+        known: dict[tuple[str, View], str] = {}
+        spent = 0.0
         for watcher in list(self._watchers):
             key = (watcher.view, watcher.format, watcher.session_id)
             if key not in frames:
-                mine = list(changes.entries.values())
-                if watcher.view == "session":
-                    mine = [entry for entry in mine if entry.session_id == watcher.session_id]
-                else:
-                    mine = []  # an overview shows sessions, whose previews change with their entries
-                sessions = list(changes.sessions.values())
-                frames[key] = self.build_frame(watcher, changes.change_id, sessions, mine)
-            frame = frames[key]
-            if frame is not None:
-                self._offer(watcher, frame)
+                frame = Frame(changes.change_id, list(changes.sessions.values()), _pick_entries(watcher, changes))
+                pieces: list[str] = []
+                began = monotonic()
+                for piece in self._build_pieces(watcher, frame, known):
+                    pieces.append(piece)
+                    if monotonic() - began > SLICE:
+                        spent += monotonic() - began
+                        await asyncio.sleep(0)
+                        began = monotonic()
+                frames[key] = self._join(watcher, frame, pieces)
+                spent += monotonic() - began
+            text = frames[key]
+            if text is not None and watcher in self._watchers:
+                self._offer(watcher, text)
+        return spent
 
     def _offer(self, watcher: Watcher, frame: str) -> None:
         if not watcher.offer(frame):
             self._watchers.discard(watcher)
             watcher.cut("too slow: it stopped reading")
 
-    def build_frame(
-        self, watcher: Watcher, change_id: int, sessions: list[Session], entries: list[Entry], *, live: bool = False
-    ) -> str | None:
-        """The frame for these changes as this watcher sees them; None when it sees none of them."""
+    def build_first(self, watcher: Watcher, change_id: int, sessions: list[Session], entries: list[Entry]) -> str:
+        """What a watcher has missed; from here on it is live."""
+        frame = Frame(change_id, sessions, entries, live=True)
+        return self._join(watcher, frame, list(self._build_pieces(watcher, frame, {}))) or ""
+
+    def _build_pieces(self, watcher: Watcher, frame: Frame, known: dict[tuple[str, View], str]) -> Iterator[str]:
+        """The HTML of a frame, bit by bit; ``known`` has what other frames of the same round are made of."""
         if watcher.format == "json":
-            if watcher.view == "session":
-                sessions = [session for session in sessions if session.session_id == watcher.session_id]
-            if not sessions and not entries and not live:
-                return None
-            return text_of(
-                {
-                    "change_id": change_id,
-                    "sessions": [session_json(s, self._machines.get(s.machine_id)) for s in sessions],
-                    "entries": [entry_json(entry) for entry in sorted(entries, key=_in_order)],
-                    **({"live": True} if live else {}),
-                }
-            )
-        html = "".join(self._session_html(session, watcher) for session in sessions)
-        html += "".join(self._entry_html(entry, sessions) for entry in sorted(entries, key=_in_order))
-        return text_of({"change_id": change_id, "html": html, **({"live": True} if live else {})})
+            return
+        for session in frame.sessions:
+            view: View = "session" if watcher.session_id == session.session_id else "overview"
+            if (session.session_id, view) not in known:
+                machine = self._machines[session.machine_id]
+                html = self._pages.session_streams(session, machine, self.count_states(), view)
+                known[session.session_id, view] = html
+            yield known[session.session_id, view]
+        sessions = {session.session_id: session for session in frame.sessions}
+        for entry in sorted(frame.entries, key=_in_order):
+            session = sessions[entry.session_id]
+            yield self._pages.entry_stream(entry, session, self._machines[session.machine_id])
 
-    def _session_html(self, session: Session, watcher: Watcher) -> str:
-        machine = self._machines[session.machine_id]
-        here = watcher.view == "session" and watcher.session_id == session.session_id
-        view: View = "session" if here else "overview"
-        return self._pages.session_streams(session, machine, self.count_states(), view)
+    def _join(self, watcher: Watcher, frame: Frame, pieces: list[str]) -> str | None:
+        """The frame as text; None when this watcher sees nothing of it."""
+        live = {"live": True} if frame.live else {}
+        if watcher.format == "html":
+            return text_of({"change_id": frame.change_id, "html": "".join(pieces), **live})
+        sessions = frame.sessions
+        if watcher.view == "session":
+            sessions = [session for session in sessions if session.session_id == watcher.session_id]
+        if not sessions and not frame.entries and not live:
+            return None
+        return text_of(
+            {
+                "change_id": frame.change_id,
+                "sessions": [session_json(s, self._machines.get(s.machine_id)) for s in sessions],
+                "entries": [entry_json(entry) for entry in sorted(frame.entries, key=_in_order)],
+                **live,
+            }
+        )
 
-    def _entry_html(self, entry: Entry, sessions: list[Session]) -> str:
-        session = next(s for s in sessions if s.session_id == entry.session_id)
-        return self._pages.entry_stream(entry, session, self._machines[session.machine_id])
+
+def _pick_entries(watcher: Watcher, changes: Changes) -> list[Entry]:
+    """An overview shows sessions, whose previews change with their entries; a chat shows its own."""
+    if watcher.view == "overview":
+        return []
+    return [entry for entry in changes.entries.values() if entry.session_id == watcher.session_id]
 
 
 def _in_order(entry: Entry) -> tuple[int, str]:

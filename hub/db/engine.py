@@ -69,10 +69,11 @@ class Changes:
     messages: dict[str, Message] = field(default_factory=dict)
 
     def add(self, other: Changes) -> None:
-        """Take in what another request of the same transaction changed, as it is now: the next may yet fail.
+        """Take in what another request, or a later transaction, changed, as it is now: folding goes on.
 
         Folding replaces what records hold and never changes it in place, so a shallow copy is enough.
         """
+        self.change_id = max(self.change_id, other.change_id)
         self.sessions.update({key: copy(session) for key, session in other.sessions.items()})
         self.entries.update({key: copy(entry) for key, entry in other.entries.items()})
         self.messages.update({key: copy(message) for key, message in other.messages.items()})

@@ -108,7 +108,7 @@ async def _catch_up(app: web.Application, watcher: Watcher, after: int, seen: in
         sessions += await load_sessions(conn, missing)
     if after > seen or len(sessions) > CATCH_UP or len(entries) > CATCH_UP:
         return text_of({"reload": True, "change_id": seen})
-    return app[LIVE].build_frame(watcher, seen, sessions, entries, live=True) or ""
+    return app[LIVE].build_first(watcher, seen, sessions, entries)
 
 
 async def _changed_entries(conn: AsyncConnection, watcher: Watcher, after: int) -> list[Entry]:
