@@ -35,6 +35,7 @@ def session_json(session: Session, machine: Machine | None) -> dict[str, Any]:
         "lineage": lineage,
         "next_session_id": session.next_session_id,
         "open_decisions": len(session.waiting_for),
+        "queue": session.queue,
         "preview": msgspec.to_builtins(session.preview),
         "started_at": to_rfc3339(session.started_at),
         "last_activity_at": to_rfc3339(session.last_activity_at),

@@ -151,6 +151,7 @@ def _records() -> dict[str, Schema]:
             lineage=_or_null(_object(previous=_or_null(_TEXT), relation=_TEXT)),
             next_session_id=_or_null(_TEXT),
             open_decisions=_NUMBER,
+            queue=_list(_TEXT),
             preview=_or_null(_object(kind=_TEXT, text=_TEXT, tool_name=_or_null(_TEXT))),
             started_at=_TIME,
             last_activity_at=_TIME,

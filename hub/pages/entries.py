@@ -33,7 +33,8 @@ _NOTICE_WORDS = {
     "offline": "Went offline",
     "online": "Back online",
     "api_error": "API error",
-    "gap": "Events are missing",
+    "gap": "The spool was full",
+    "foreign": "Another machine has a session of this id",
 }
 
 
@@ -49,6 +50,7 @@ class EntryView(msgspec.Struct, frozen=True, kw_only=True):
     """The frame around every entry; ``shown`` is its kind's own part."""
 
     entry_id: str
+    session_id: str
     kind: str
     position: int
     time: Moment
@@ -125,6 +127,7 @@ def build_entry(entry: Entry, cwd: str, machine: Machine, prose: Prose, now: int
             return None
     return EntryView(
         entry_id=entry.entry_id,
+        session_id=entry.session_id,
         kind=entry.kind,
         position=entry.position,
         time=build_moment(entry.at, now, "clock"),

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from hub.core.model import DELIVERY_REASONS, Delivery, Machine, Relation, Session, SessionState
+from hub.core.model import DELIVERY_REASONS, Delivery, Limit, Machine, Relation, Session, SessionState, Usage
 from hub.pages.cards import name_session
 from hub.pages.text import shorten_home
 from hub.pages.times import Moment, build_moment
@@ -37,12 +37,26 @@ _DELIVERIES: dict[Delivery, str] = {
 }
 
 
+_LIMITS = {"five_hour": "5-hour limit", "seven_day": "Weekly limit"}
+
+
+class LimitShown(msgspec.Struct, frozen=True, kw_only=True):
+    """A line for a rate limit of the plan."""
+
+    name: str
+    used: str
+    resets: Moment | None
+
+
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """The panel's list."""
 
     channel: bool
     delivery: str
     why: str
+    context: str
+    cost: str
+    limits: list[LimitShown]
     folder: str
     branch: str
     started: Moment | None
@@ -76,6 +90,9 @@ def build_facts(session: Session, machine: Machine, now: int) -> Facts:
     return Facts(
         channel=session.delivery == "channel",
         delivery=_DELIVERIES[session.delivery],
+        context=_say_context(session.usage),
+        cost=_say_cost(session.usage),
+        limits=[_build_limit(name, limit, now) for name, limit in (session.usage.limits or {}).items()],
         why=DELIVERY_REASONS[session.delivery_reason] if session.delivery_reason else "",
         folder=shorten_home(session.cwd, machine.user),
         branch=session.branch or "",
@@ -147,3 +164,31 @@ def _say_line(state: SessionState, machine: str) -> tuple[Tone, str, str]:
         "ended": ("plain", "square", "This session has ended. A message waits here until it is resumed."),
     }
     return lines[state]
+
+
+def _say_context(usage: Usage) -> str:
+    if usage.context_used is None:
+        return ""
+    used = _say_tokens(usage.context_used)
+    if not usage.context_window:
+        return used
+    percent = round(100 * usage.context_used / usage.context_window)
+    return f"{used} of {_say_tokens(usage.context_window)} ({percent} %)"
+
+
+def _say_cost(usage: Usage) -> str:
+    if usage.cost_usd is None:
+        return ""
+    return f"${usage.cost_usd:,.2f}" + (" at list price" if usage.is_estimate else "")
+
+
+def _say_tokens(count: int) -> str:
+    if count < 1_000:
+        return str(count)
+    return f"{count / 1_000:.0f}k" if count < 1_000_000 else f"{count / 1_000_000:.1f}M"
+
+
+def _build_limit(name: str, limit: Limit, now: int) -> LimitShown:
+    resets = build_moment(limit.resets_at, now, "clock") if limit.resets_at else None
+    words = _LIMITS.get(name, name.replace("_", " ").capitalize())
+    return LimitShown(name=words, used=f"{limit.used_percent:.0f} % used", resets=resets)

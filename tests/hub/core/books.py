@@ -75,10 +75,11 @@ class Books:
         """Its channel is gone: ``stopped``, ``parent_gone`` or ``lost``."""
         self.hub(claude, "LinkDown", reason=reason)
 
-    def send(self, claude: Claude, text: str = "hello") -> str:
+    def send(self, claude: Claude, text: str = "hello", **fields: Any) -> str:
         """A message is queued; returns its id."""
         message_id = new_uuid()
-        self.hub(claude, "MessageQueued", message_id=message_id, text=text, author_id="u1", author="Maya")
+        said = {"text": text, "author_id": "u1", "author": "Maya", **fields}
+        self.hub(claude, "MessageQueued", message_id=message_id, **said)
         return message_id
 
     def session(self, claude_or_id: Claude | str) -> Session:

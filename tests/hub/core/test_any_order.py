@@ -57,10 +57,12 @@ def test_any_sequence_keeps_the_books_consistent(story: list[tuple[int, str, int
             if not steps or steps[-1] != message.state:
                 steps.append(message.state)
     for message_id, steps in states.items():
-        assert len(steps) == len(set(steps)), "a message never comes back to a state"
+        once = [state for state in steps if state != "cancelled"]  # too late the first time, dropped the second
+        assert len(once) == len(set(once)), "a message never comes back to a state"
         receipts = [receipt.state for receipt in world.receipts if receipt.message_id == message_id]
         assert [state for state in receipts if state in steps] == steps
-        assert len(receipts) == len(set(receipts))
+        once = [state for state in receipts if state != "cancelled"]
+        assert len(once) == len(set(once))
 
 
 def check_entries(world: World, places: dict[tuple[str, str], tuple[int, str]]) -> None:

@@ -188,3 +188,75 @@ def test_an_empty_prompt_adds_nothing(books: Books, claude: Claude) -> None:
     books.take(claude.prompt(""))
     assert books.kinds(claude) == []
     assert books.session(claude).session_id != new_uuid()
+
+
+def test_each_step_keeps_what_showed_it(books: Books, claude: Claude) -> None:
+    message_id = books.send(claude)
+    books.take(claude.channel("ChannelInjected", message_id=message_id, via="channel"))
+    books.take(claude.channel("ChannelInjected", message_id=message_id, via="wake"))
+    books.take(claude.channel("ChannelInjected", message_id=message_id, via="wake"))
+    books.take(claude.take(message_id), claude.stop())
+    shown = [(r.state, r.evidence) for r in books.world.receipts if r.message_id == message_id]
+    assert shown == [
+        ("queued", "sent"),
+        ("delivered", "channel"),
+        ("delivered", "wake"),
+        ("seen", "prompt"),
+        ("answered", "stop"),
+    ]
+    (entry,) = books.entries(claude, "message")
+    assert entry.data["evidence"] == {"queued": "sent", "delivered": "wake", "seen": "prompt", "answered": "stop"}
+
+
+def test_the_transcript_shows_what_no_prompt_does(books: Books, claude: Claude) -> None:
+    message_id = books.send(claude)
+    books.take(claude.prompt("go"), claude.channel("ChannelInjected", message_id=message_id, via="steer"))
+    books.take(claude.channel("ChannelSeen", message_id=message_id, evidence="transcript"))
+    assert books.message_state(message_id) == "seen"
+    assert books.world.receipts[-1].evidence == "transcript"
+
+
+def test_a_message_for_now_does_not_begin_another_turn(books: Books, claude: Claude) -> None:
+    books.take(claude.prompt("go"))
+    began = books.session(claude).turn_started_at
+    message_id = books.send(claude, when="now")
+    books.take(claude.take(message_id))
+    assert books.message_state(message_id) == "seen"
+    assert books.session(claude).turn_started_at == began
+
+
+def test_a_cancelling_that_came_too_late_is_told_as_what_it_was(books: Books, claude: Claude) -> None:
+    message_id = books.send(claude)
+    books.hub(claude, "MessageCancelled", message_id=message_id)
+    books.take(claude.injected(message_id))
+    assert books.message_state(message_id) == "delivered"
+    assert books.steps(message_id) == ["queued", "cancelled", "delivered"]
+
+
+def test_what_a_dead_process_had_injected_is_uncertain(books: Books, claude: Claude) -> None:
+    message_id = books.send(claude)
+    books.link_down(claude, "parent_gone")
+    books.take_left_over(claude.injected(message_id))
+    assert books.message_state(message_id) == "uncertain"
+
+
+def test_an_uncertain_message_can_be_dropped_and_still_turn_up(books: Books, claude: Claude) -> None:
+    message_id = books.send(claude)
+    books.take(claude.injected(message_id))
+    books.link_down(claude, "parent_gone")
+    books.hub(claude, "MessageCancelled", message_id=message_id, evidence="dropped")
+    assert books.message_state(message_id) == "cancelled"
+    books.take(claude.take(message_id))
+    assert books.message_state(message_id) == "seen"
+
+
+def test_the_queue_is_in_the_order_of_writing_until_somebody_changes_it(books: Books, claude: Claude) -> None:
+    first, second, third = (books.send(claude, text) for text in ("one", "two", "three"))
+    assert books.session(claude).queue == [first, second, third]
+    books.hub(claude, "MessageMoved", message_id=third, before=first)
+    assert books.session(claude).queue == [third, first, second]
+    books.hub(claude, "MessageMoved", message_id=third, before=None)
+    assert books.session(claude).queue == [first, second, third]
+    books.take(claude.injected(first))
+    books.hub(claude, "MessageMoved", message_id=first, before=third)
+    assert books.session(claude).queue == [second, third]

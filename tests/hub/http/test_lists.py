@@ -49,6 +49,7 @@ async def test_a_session_has_all_of_the_contract(hub: Hub) -> None:
         "lineage": None,
         "next_session_id": None,
         "open_decisions": 0,
+        "queue": [],
         "preview": {"kind": "assistant", "text": "done", "tool_name": None},
         "started_at": "2026-11-21T06:38:13.640Z",
         "last_activity_at": "2026-11-21T06:38:13.710Z",

@@ -5,11 +5,11 @@ import { Application } from "../vendor/stimulus.js"
 import { installStreamActions } from "./streams.js"
 import { startClock } from "./times.js"
 import AttentionController from "./controllers/attention.js"
-import CancelController from "./controllers/cancel.js"
 import ComposerController from "./controllers/composer.js"
 import CopyController from "./controllers/copy.js"
 import FilterController from "./controllers/filter.js"
 import LiveController from "./controllers/live.js"
+import MessageController from "./controllers/message.js"
 import ShellController from "./controllers/shell.js"
 import TimelineController from "./controllers/timeline.js"
 
@@ -19,10 +19,10 @@ startClock()
 
 const application = Application.start()
 application.register("attention", AttentionController)
-application.register("cancel", CancelController)
 application.register("composer", ComposerController)
 application.register("copy", CopyController)
 application.register("filter", FilterController)
 application.register("live", LiveController)
+application.register("message", MessageController)
 application.register("shell", ShellController)
 application.register("timeline", TimelineController)
