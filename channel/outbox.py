@@ -182,8 +182,8 @@ class Outbox:
         """This process's files, oldest first: the one that hooks write to, after what a crash has left renamed."""
         if not self._own or not self._own[-1].file.is_current():
             known = {own.file.path for own in self._own}
-            for pid, path, _ in list_files(self._folder):
-                if pid == self._pid and path not in known:
+            for _, path, _ in list_files(self._folder, self._pid):
+                if path not in known:
                     if (file := SpoolFile.open(path)) is None:
                         break  # somebody drains it: what is newer comes later
                     self._own.append(Draining(file))

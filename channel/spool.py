@@ -110,19 +110,19 @@ def append(path: Path, data: bytes, *, sync: bool = False) -> None:
     raise OSError("the spool file was replaced three times")
 
 
-def list_files(folder: Path) -> list[tuple[int, Path, float]]:
-    """All there is to drain, each with its pid and the time of its last event, in an order that is the order of
-    the events of each process: renamed files come first.
+def list_files(folder: Path, pid: int | None = None) -> list[tuple[int, Path, float]]:
+    """All there is to drain (of ``pid``), each with its pid and the time of its last event. In an order that is
+    the order of the events of each process: renamed files come first.
     """
     found = []
     for path in folder.iterdir() if folder.is_dir() else ():
         name = _NAME.fullmatch(path.name)
-        if name is not None:
+        if name is not None and pid in (None, int(name[1])):
             try:
                 found.append((path.suffix == ".log", path.stat().st_mtime, int(name[1]), path))
             except FileNotFoundError:
                 continue  # another drainer was faster
-    return [(pid, path, at) for _, at, pid, path in sorted(found)]
+    return [(number, path, at) for _, at, number, path in sorted(found)]
 
 
 def list_orphans(folder: Path, own_pid: int) -> list[tuple[int, Path]]:
