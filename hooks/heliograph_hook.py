@@ -55,7 +55,8 @@ def handle(home: bytes) -> None:
         count(home + b"/spool", pid, body, DROPPED)
         lost = error
     if not ring(home, pid, event_id):
-        start_uploader(home, pid, is_start=is_named(body, b"SessionStart"))
+        is_end = is_named(body, b"SessionEnd")
+        start_uploader(home, pid, is_start=is_named(body, b"SessionStart"), is_end=is_end)
     if lost:
         raise lost
 
@@ -146,11 +147,12 @@ def ring(home: bytes, pid: int, event_id: bytes) -> bool:
     return True
 
 
-def start_uploader(home: bytes, pid: int, *, is_start: bool) -> None:
+def start_uploader(home: bytes, pid: int, *, is_start: bool, is_end: bool) -> None:
     """Have somebody else send what is in the spool, unless somebody does or a channel is about to.
 
     ``run/<pid>.up`` tells: its mark is fresh while an uploader lives, and for as long as the channel of a
-    session that has just started (``is_start``) may take. What is missing, nobody has set up.
+    session that has just started (``is_start``) may take. After its end no hook may come, so then only an
+    uploader that lives counts. What is missing, nobody has set up.
     """
     try:
         posix.stat(home + b"/machine.json")
@@ -164,7 +166,7 @@ def start_uploader(home: bytes, pid: int, *, is_start: bool) -> None:
     except FileNotFoundError:
         make_folder(home + b"/run")
     else:
-        if abs(age) < UPLOADER_SECONDS and not is_start:
+        if abs(age) < UPLOADER_SECONDS and not is_start and not (is_end and is_free(mark)):
             return
     posix.utime(posix.open(mark, FLAGS, 0o600))  # by descriptor: a channel that comes up removes the name
     if not is_start:
@@ -175,6 +177,20 @@ def start_uploader(home: bytes, pid: int, *, is_start: bool) -> None:
             {**posix.environ, b"HELIOGRAPH_HOME": home},
             file_actions=[(posix.POSIX_SPAWN_OPEN, fd, b"/dev/null", *null) for fd in (0, 1, 2)],
         )
+
+
+def is_free(mark: bytes) -> bool:
+    """Whether no uploader holds it."""
+    from fcntl import LOCK_EX, LOCK_NB, flock  # noqa: PLC0415 - once a session
+
+    fd = posix.open(mark, FLAGS, 0o600)
+    try:
+        flock(fd, LOCK_EX | LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        posix.close(fd)
+    return True
 
 
 def make_folder(path: bytes) -> None:

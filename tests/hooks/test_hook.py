@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import random
@@ -115,6 +116,19 @@ def test_a_session_that_starts_has_time_to_start_its_channel(hook: Hook, uploads
     hook.run()
     wait_until(uploads, "an uploader")
     assert len(uploads()) == 1
+
+
+def test_a_session_too_short_for_a_channel_is_sent_at_its_end(hook: Hook, uploads: Callable[[], list[str]]) -> None:
+    for name in ("SessionStart", "UserPromptSubmit", "Stop"):
+        hook.run({**EVENT, "hook_event_name": name})
+    assert uploads() == []
+    with hook.mark.open("w") as mark:
+        fcntl.flock(mark, fcntl.LOCK_EX)
+        hook.run({**EVENT, "hook_event_name": "SessionEnd"})  # an uploader is at work
+    hook.run({**EVENT, "hook_event_name": "SessionEnd"})
+    wait_until(uploads, "an uploader")
+    assert len(uploads()) == 1
+    assert hook.log == ""
 
 
 @pytest.mark.parametrize("missing", ["machine.json", "hooks/uploader.path"])
