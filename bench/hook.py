@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from hooks import LOADER, heliograph_hook
+from hooks import LOADER, SCRIPTS
 
 PYTHON = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
 
@@ -99,12 +99,14 @@ def main() -> None:
         home, event = Path(folder) / "home", Path(folder) / "event.json"
         (home / "run").mkdir(parents=True)
         (home / "hooks").mkdir()
-        shutil.copy(heliograph_hook.__file__, home / "hooks")
+        for source in SCRIPTS:
+            shutil.copy(source, home / "hooks")
         event.write_bytes(EVENT)
         hook = [PYTHON, "-I", "-S", "-c", LOADER, str(home)]
         script = [PYTHON, "-I", "-S", str(home / "run.py"), str(home)]
         (home / "run.py").write_text(
-            (home / "hooks" / "heliograph_hook.py").read_text() + "\nimport sys\nmain(sys.argv[1])\n"
+            (home / "hooks" / "heliograph_hook.py").read_text()
+            + "\nimport sys\nsys.path.insert(0,sys.argv[1]+'/hooks')\nmain(sys.argv[1])\n"
         )
         bare = [PYTHON, "-I", "-S", "-c", "pass"]
         commands = {

@@ -1,4 +1,4 @@
-"""What is still to reach the hub, in order: this process's spool file, then those left by dead ones.
+"""What is still to reach the hub, in order: this process's spool files, then those left by dead ones.
 
 Knows offsets and batches: what the session has seen, what is sent on this link, what is committed.
 A new link begins again at what is committed, so nothing is lost with a link, and the hub drops what
@@ -15,8 +15,7 @@ from typing import Any
 import msgspec
 
 from channel import loose
-from channel.process import remove_leftovers
-from channel.spool import Page, Record, SpoolFile, append, build_line, list_orphans
+from channel.spool import Page, Record, SpoolFile, append, build_line, check_room, list_files, list_orphans
 from wire.frames import Ack, Event, Events
 
 WINDOW = 4
@@ -80,13 +79,14 @@ class Outbox:
         self._pid = pid
         self._note = note
         self._path = folder / f"{pid}.log"
-        self._own: Draining | None = None
+        self._own: list[Draining] = []
         self._orphan: Draining | None = None
         self._adopt_at = 0.0
         self._seq = 0
 
     def put(self, record: Record, *, sync: bool = False) -> None:
         """Write an event of the channel; raises OSError if it can't be kept."""
+        check_room(self._folder)
         line = build_line(record)
         try:
             append(self._path, line, sync=sync)
@@ -97,51 +97,50 @@ class Outbox:
     def see(self) -> list[Seen]:
         """What this process's hooks have written since the last call."""
         found: list[Seen] = []
-        own = self._attach_own()
-        while own is not None and (page := own.file.read(own.seen)).size > 0:
-            own.seen += page.size
-            if page.torn:
-                self._note(f"{page.torn} torn lines in {own.file.path.name} skipped")
-            for record in page.records:
-                body = _read_body(record)[0] if record.source == "h" else None
-                if body is not None:
-                    found.append(Seen(record.at, body))
+        for own in self._attach_own():
+            while (page := own.file.read(own.seen)).size > 0:
+                own.seen += page.size
+                if page.torn:
+                    self._note(f"{page.torn} torn lines in {own.file.path.name} skipped")
+                for record in page.records:
+                    body = _read_body(record)[0] if record.source == "h" else None
+                    if body is not None:
+                        found.append(Seen(record.at, body))
         return found
 
     def start_link(self) -> None:
         """A new link: what isn't committed is sent again, as batches from 1."""
         self._seq = 0
         self._adopt_at = 0.0
-        for draining in (self._own, self._orphan):
-            if draining is not None:
-                draining.sent = draining.committed
-                draining.on_its_way.clear()
+        for draining in self._list_all():
+            draining.sent = draining.committed
+            draining.on_its_way.clear()
 
     def next_batch(self, now: float) -> Events | None:
         """The next frame to send; None if there is nothing, or enough is on its way."""
-        own = self._attach_own()
-        events = self._take(own) if own is not None else None
-        if events is None:
-            orphan = self._adopt(now)
-            events = self._take(orphan) if orphan is not None else None
-        return events
+        for own in self._attach_own():
+            if (events := self._take(own)) is not None:
+                return events
+            if len(own.on_its_way) >= WINDOW:
+                break  # the next file's events are later ones
+        orphan = self._adopt(now)
+        return self._take(orphan) if orphan is not None else None
 
     def ack(self, frame: Ack) -> None:
         """The hub has committed a batch."""
         for rejected in frame.rejected:
             self._note(f"the hub rejected event {rejected.event_id}: {rejected.code}")
-        for draining in (self._own, self._orphan):
-            for batch in draining.on_its_way if draining is not None else ():
+        for draining in self._list_all():
+            for batch in draining.on_its_way:
                 batch.done = batch.done or batch.seq == frame.seq
         self.tidy()
 
     def is_sent(self) -> bool:
         """Whether all of this process's events are committed."""
-        own = self._attach_own()
-        return own is None or own.is_committed()
+        return all(own.is_committed() for own in self._attach_own())
 
     def tidy(self, own_bytes: int = RETIRE_BYTES) -> None:
-        """Delete what is drained; this process's file only if ``own_bytes`` of it are committed, or if
+        """Delete what is drained; this process's current file only if ``own_bytes`` of it are committed, or if
         somebody has deleted it by hand.
         """
         try:
@@ -150,10 +149,11 @@ class Outbox:
             self._note(f"can't tidy the spool: {error}")
 
     def _tidy(self, own_bytes: int) -> None:
-        if self._own is not None:
-            self._own.advance()
-            if (self._own.committed >= own_bytes or not self._own.file.has_name()) and self._let_go(self._own):
-                self._own = None
+        for own in list(self._own):
+            own.advance()
+            is_due = own.committed >= own_bytes or not own.file.is_current()
+            if is_due and self._let_go(own):
+                self._own.remove(own)
         if self._orphan is not None:
             self._orphan.advance()
             if self._let_go(self._orphan):
@@ -161,10 +161,12 @@ class Outbox:
 
     def close(self) -> None:
         """Let go of all files; what isn't committed stays on disk for the next channel."""
-        for draining in (self._own, self._orphan):
-            if draining is not None:
-                draining.file.close()
-        self._own = self._orphan = None
+        for draining in self._list_all():
+            draining.file.close()
+        self._own, self._orphan = [], None
+
+    def _list_all(self) -> list[Draining]:
+        return self._own if self._orphan is None else [*self._own, self._orphan]
 
     @staticmethod
     def _let_go(draining: Draining) -> bool:
@@ -176,31 +178,33 @@ class Outbox:
         draining.file.delete()
         return True
 
-    def _attach_own(self) -> Draining | None:
-        if self._own is None and (file := SpoolFile.open(self._path)) is not None:
-            self._own = Draining(file)
+    def _attach_own(self) -> list[Draining]:
+        """This process's files, oldest first: the one that hooks write to, after what a crash has left renamed."""
+        if not self._own or not self._own[-1].file.is_current():
+            known = {own.file.path for own in self._own}
+            for _, path, _ in list_files(self._folder, self._pid):
+                if path not in known:
+                    if (file := SpoolFile.open(path)) is None:
+                        break  # somebody drains it: what is newer comes later
+                    self._own.append(Draining(file))
         return self._own
 
     def _adopt(self, now: float) -> Draining | None:
         if self._orphan is None and now >= self._adopt_at:
             self._adopt_at = now + ADOPT_SECONDS
-            self._forget_gaps()
-            for path in list_orphans(self._folder, self._pid) if self._folder.is_dir() else ():
-                if (file := SpoolFile.open(path)) is not None:
-                    self._orphan = Draining(file)
-                    self._orphan.seen = END  # another process's events tell nothing about this one
-                    self._adopt_at = now  # there may be more
-                    self._note(f"sending what {path.name} has left")
-                    break
+            busy = set()
+            for pid, path in list_orphans(self._folder, self._pid):
+                if pid in busy:
+                    continue
+                if (file := SpoolFile.open(path)) is None:
+                    busy.add(pid)  # somebody drains it: the process's newer files are not for us either
+                    continue
+                self._orphan = Draining(file)
+                self._orphan.seen = END  # another process's events tell nothing about this one
+                self._adopt_at = now  # there may be more
+                self._note(f"sending what {path.name} has left")
+                break
         return self._orphan
-
-    def _forget_gaps(self) -> None:
-        """Counts of dropped events that no channel has reported in their process's lifetime."""
-        try:
-            remove_leftovers(self._folder, ("dropped",))
-        except OSError as error:
-            if self._folder.is_dir():
-                self._note(f"can't tidy the spool: {error}")
 
     def _take(self, draining: Draining) -> Events | None:
         while len(draining.on_its_way) < WINDOW:

@@ -16,6 +16,9 @@ from wire.launch import names_channel
 
 PS_SECONDS = 2.0
 
+START_SECONDS = 2.0
+"""How exactly the start of a process is known, and the time of a file."""
+
 
 class Parent(msgspec.Struct, frozen=True):
     """``started_at`` in microseconds since the epoch, 0 if unknown; ``words`` is its command line."""
@@ -32,6 +35,10 @@ class Parent(msgspec.Struct, frozen=True):
 
 def read_parent(pid: int) -> Parent:
     """What can be known of the process ``pid``; never raises."""
+    return _read_proc(pid) or _ask_ps(pid)
+
+
+def _read_proc(pid: int) -> Parent | None:
     proc = Path("/proc") / str(pid)
     try:
         words = tuple(word.decode("utf-8", "replace") for word in (proc / "cmdline").read_bytes().split(b"\0"))
@@ -40,7 +47,7 @@ def read_parent(pid: int) -> Parent:
         boot = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime "))
         started_at = int(boot.split()[1]) * 1_000_000 + ticks * 1_000_000 // os.sysconf("SC_CLK_TCK")
     except (OSError, ValueError, IndexError, StopIteration):
-        return _ask_ps(pid)
+        return None
     return Parent(pid, started_at, words)
 
 
@@ -53,6 +60,16 @@ def is_running(pid: int) -> bool:
     except OSError:
         return True  # not ours to signal
     return True
+
+
+def is_gone(pid: int, seen_at: float) -> bool:
+    """Whether the process that had this pid at ``seen_at`` (seconds since the epoch) has ended. Where only /proc
+    could tell that the pid was given away again since, another of that pid counts as the same.
+    """
+    if not is_running(pid):
+        return True
+    found = _read_proc(pid)
+    return found is not None and found.started_at / 1e6 > seen_at + START_SECONDS
 
 
 def remove_leftovers(folder: Path, kinds: tuple[str, ...]) -> None:

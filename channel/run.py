@@ -22,6 +22,7 @@ import msgspec
 from channel import VERSION, mcp
 from channel.config import find_home
 from channel.facts import StatusFile, read_branch
+from channel.gap import report_gaps
 from channel.injected import InjectedLog
 from channel.link import Link, Status
 from channel.log import build_logger, guarded
@@ -29,7 +30,7 @@ from channel.outbox import Outbox
 from channel.process import Parent, read_parent
 from channel.ring import Ring
 from channel.session import Decline, Inject, Repeat, Session, Wait
-from channel.spool import Gap, Record
+from channel.spool import Record
 from channel.stdio import Stdio, claim
 from channel.text import neutralise, neutralise_name
 from channel.uploader import leave_behind
@@ -76,7 +77,6 @@ class Channel:
         cwd = environment.get("CLAUDE_PROJECT_DIR") or str(Path.cwd())
         self._session = Session(environment.get("CLAUDE_CODE_SESSION_ID"), cwd)
         self._outbox = Outbox(home / "spool", parent_pid, self._log.warning)
-        self._gap = Gap(home / "spool", parent_pid)
         self._status = StatusFile(environment, parent_pid)
         self._injected = InjectedLog(home / "injected.log")
         self._ring = Ring(home / "run", parent_pid, self._on_ring)
@@ -188,10 +188,9 @@ class Channel:
                 self._owed.append({"hook_event_name": correction, "session_id": self._session.session_id})
 
     def _report_gap(self) -> None:
-        """Say how many events the hooks had no room for; raises OSError."""
-        if self._session.session_id is not None and (dropped := self._gap.count()):
-            self._put({"hook_event_name": "ChannelGap", "dropped": dropped})
-            self._gap.forget()
+        """Say how many events the hooks had no room for, dead processes' included; raises OSError."""
+        if report_gaps(self._home / "spool", self._parent_pid, self._outbox.put):
+            self._link.wake()
 
     def _look_around(self) -> None:
         """Report branch and folder if they have changed."""

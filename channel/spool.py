@@ -1,7 +1,7 @@
 """The spool: events on disk from the moment they happen until the hub has committed them.
 
-One file for each Claude Code process, written by its hooks and its channel with single O_APPEND
-writes, drained by one channel (or uploader) at a time (it holds an flock). A line is
+One file for each Claude Code process, all of them within one bound. Its hooks and its channel write it with
+single O_APPEND writes; one channel (or uploader) at a time drains it (it holds an flock). A line is
 
     \\n<source> <event_id> <at> <pid> <bytes of body> <body>\\n
 
@@ -15,20 +15,26 @@ their ids, so twice is once.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
-from channel.process import is_running
+from channel.process import is_gone
 from wire.frames import BATCH_BYTES, BATCH_EVENTS, EVENT_BYTES
 
 READ_BYTES = BATCH_BYTES + EVENT_BYTES + 1024
 """Enough for a full batch, and for the one event that may exceed it."""
 
+SPOOL_BYTES = 256 * 1024 * 1024
+"""Of the whole folder; HELIOGRAPH_SPOOL_MIB says otherwise."""
+
+_NAME = re.compile(r"(\d{1,10})\.(?:log|\d+\.old)", re.ASCII)
 _HEAD = re.compile(rb"([hc]) ([0-9a-f-]{36}) (\d{1,18}) (\d{1,10}) (\d{1,7}) ")
 
 
@@ -104,19 +110,38 @@ def append(path: Path, data: bytes, *, sync: bool = False) -> None:
     raise OSError("the spool file was replaced three times")
 
 
-def list_orphans(folder: Path, own_pid: int) -> list[Path]:
-    """Files that nobody drains: of processes that are gone, and renamed ones left by a crash; oldest first."""
+def list_files(folder: Path, pid: int | None = None) -> list[tuple[int, Path, float]]:
+    """All there is to drain (of ``pid``), each with its pid and the time of its last event. In an order that is
+    the order of the events of each process: renamed files come first.
+    """
     found = []
-    for path in folder.iterdir():
-        pid, _, kind = path.name.partition(".")
-        if not (pid.isascii() and pid.isdigit()):
-            continue
-        if kind.endswith("old") or (kind == "log" and int(pid) != own_pid and not is_running(int(pid))):
+    for path in folder.iterdir() if folder.is_dir() else ():
+        name = _NAME.fullmatch(path.name)
+        if name is not None and pid in (None, int(name[1])):
             try:
-                found.append((path.stat().st_mtime_ns, path))
+                found.append((path.suffix == ".log", path.stat().st_mtime, int(name[1]), path))
             except FileNotFoundError:
-                continue  # another channel was faster
-    return [path for _, path in sorted(found)]
+                continue  # another drainer was faster
+    return [(number, path, at) for _, at, number, path in sorted(found)]
+
+
+def list_orphans(folder: Path, own_pid: int) -> list[tuple[int, Path]]:
+    """Files of processes that are gone, with their pids."""
+    return [(pid, path) for pid, path, at in list_files(folder) if pid != own_pid and is_gone(pid, at)]
+
+
+def check_room(folder: Path) -> None:
+    """Raise OSError if the spool has reached its bound. Hooks keep the mark that says when to look."""
+    if not (folder / "full").exists():
+        return
+    named = os.environ.get("HELIOGRAPH_SPOOL_MIB", "")
+    bound = int(named) * 1024 * 1024 if named.isascii() and named.isdigit() else SPOOL_BYTES
+    size = 0
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):
+            size += path.lstat().st_size
+    if size > bound:
+        raise OSError(errno.ENOSPC, "the spool is full")
 
 
 def _has_name(fd: int, path: Path) -> bool:
@@ -124,24 +149,6 @@ def _has_name(fd: int, path: Path) -> bool:
         return path.stat().st_ino == os.fstat(fd).st_ino
     except OSError:
         return False
-
-
-class Gap:
-    """How many events of the process ``pid`` the hooks had no room for: one byte each in a file."""
-
-    def __init__(self, folder: Path, pid: int) -> None:
-        self._path = folder / f"{pid}.dropped"
-
-    def count(self) -> int:
-        """So many since it was last forgotten."""
-        try:
-            return self._path.stat().st_size
-        except OSError:
-            return 0
-
-    def forget(self) -> None:
-        """They are reported."""
-        self._path.unlink(missing_ok=True)
 
 
 class SpoolFile:
@@ -178,8 +185,12 @@ class SpoolFile:
         return page
 
     def has_name(self) -> bool:
-        """Whether hooks that open the path would find this file."""
+        """Whether whoever opens the path would find this file."""
         return _has_name(self._fd, self.path)
+
+    def is_current(self) -> bool:
+        """Whether hooks write to it."""
+        return self.path.suffix == ".log" and self.has_name()
 
     def retire(self) -> None:
         """Take the name from the file, so that hooks begin a new one; it can still be read."""

@@ -3,19 +3,25 @@
 Two start it. A channel that is told to stop, since Claude Code 2.1.329 ends its channel first and only
 then runs its ``SessionEnd`` hooks. And a hook that finds nobody listening: a channel that died is never
 started again. It ends when nothing has come for a while (the next hook starts another), when the session
-has ended, when the process is gone, and when a channel has taken over (``/mcp reconnect``).
+has ended, when the process is gone, and when a channel has taken over (``/mcp reconnect``). Then it has sent what
+dead processes have left, too.
 
-``run/<pid>.up`` is its mark: locked, so that there is one at a time; fresh, so that hooks start no other.
+A hub that is away is tried again for ten minutes, ever more rarely: that outlasts a restart, an upgrade, another
+network. Beyond, 20 MB of memory are better spent: the next hook, channel or uploader of the machine goes on.
+Of those whose process has ended, only one waits (``run/waiting``): a hundred ``claude -p`` leave no hundred
+uploaders, and who waits adopts what the others leave.
+
+``run/<pid>.up`` is its mark: locked, so that there is one at a time; fresh, so that hooks start no other. Who
+removes it (a channel that comes up, ``heliograph uninstall``) sends the uploader away.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
+import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
@@ -24,14 +30,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from channel import VERSION
-from channel.config import Machine, find_home, read_machine
+from channel.config import Machine, find_home, read_machine, read_stamp
+from channel.gap import report_gaps
 from channel.log import build_logger, guarded
+from channel.mark import Mark, Relief
 from channel.outbox import Outbox
 from channel.process import is_running
-from channel.ring import is_answered
-from channel.spool import Gap, Record
 from wire.frames import Ack, Event, Events, Rejected
-from wire.ids import build_id
 
 if TYPE_CHECKING:
     from urllib.request import OpenerDirector
@@ -42,15 +47,17 @@ IDLE_SECONDS = 2.0
 STEP_SECONDS = 0.05
 """Between two looks at the spool."""
 
-MARK_SECONDS = 1.0
-"""Between renewals of the mark; hooks take it for left behind after 5 s."""
+POST_SECONDS = 2.0
+LONGEST_POST_SECONDS = 30.0
+"""For a batch; twice as long after each that took longer: half a megabyte over a slow link takes its time."""
 
-POST_SECONDS = 1.0
+AWAY_SECONDS = 600.0
+"""How long a hub that can't be reached is tried. Then the mark stays, so that hooks start another uploader only
+once it is old."""
 
-RETRY_SECONDS = 1.0
-AWAY_SECONDS = 3.0
-"""How long a hub that can't be reached is tried, while Claude Code lives. Then the mark stays, so that
-hooks start another uploader only once it is old."""
+AWAY_STEP_SECONDS = 0.5
+LONGEST_DELAY = 30.0
+"""Between two attempts; the first come after about a second."""
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -60,76 +67,10 @@ class Batch(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What the hub says to it, as far as it matters here."""
+    """What the hub says to it."""
 
+    committed: list[str]
     rejected: list[Rejected] = []
-
-
-class Mark:
-    """The locked file that says: somebody uploads. Made by ``take``."""
-
-    def __init__(self, path: Path, fd: int) -> None:
-        self._path = path
-        self._fd = fd
-        self._renewed_at = 0.0
-
-    @classmethod
-    def take(cls, path: Path) -> Mark | None:
-        """None if another uploader has it; raises OSError."""
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        while True:
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                os.close(fd)
-                return None
-            mark = cls(path, fd)
-            if mark._has_name():
-                return mark
-            os.close(fd)  # its last owner has just removed it
-
-    def renew(self) -> None:
-        """Keep it fresh; raises OSError."""
-        if time.monotonic() - self._renewed_at >= MARK_SECONDS:
-            self._renewed_at = time.monotonic()
-            os.utime(self._fd)
-
-    def remove(self) -> None:
-        """From here on hooks start another uploader."""
-        if self._has_name():
-            self._path.unlink(missing_ok=True)
-        self.leave()
-
-    def leave(self) -> None:
-        """Let go of it, and leave it to grow old."""
-        os.close(self._fd)
-
-    def _has_name(self) -> bool:
-        try:
-            return self._path.stat().st_ino == os.fstat(self._fd).st_ino
-        except OSError:
-            return False
-
-
-class Relief:
-    """Whether a channel has taken over; a socket's name that nobody answers at is asked once."""
-
-    def __init__(self, home: Path, pid: int) -> None:
-        self._folder = home / "run"
-        self._pid = pid
-        self._dead: int | None = None
-
-    def is_here(self) -> bool:
-        """True from when a channel listens."""
-        try:
-            inode = (self._folder / f"{self._pid}.sock").stat().st_ino
-        except OSError:
-            return False
-        if inode != self._dead and is_answered(self._folder, self._pid):
-            return True
-        self._dead = inode
-        return False
 
 
 def leave_behind(home: Path, pid: int) -> None:
@@ -145,39 +86,98 @@ def leave_behind(home: Path, pid: int) -> None:
     )
 
 
-def upload(home: Path, pid: int, machine: Machine, outbox: Outbox, *, renew: Callable[[], None] = lambda: None) -> None:
-    """Post until there is nothing more to come; raises OSError if the hub refuses, or can't be reached for long."""
-    opener = _build_opener(machine)
-    relief, gap = Relief(home, pid), Gap(home / "spool", pid)
-    came_at = time.monotonic()
-    away_since: float | None = None
-    ended = False
-    while True:
-        is_alive = is_running(pid)  # before the look at the spool: what is written later, nobody wrote
-        renew()
-        seen = [event.body for event in outbox.see()]
-        ended = ended or any(body.get("hook_event_name") == "SessionEnd" for body in seen)
-        if seen:
-            came_at = time.monotonic()
-            _report_gap(gap, outbox, pid, seen[-1].get("session_id"))
+class Patience:
+    """With a hub that can't be reached: when to try again, and when no more. Pure; times are monotonic seconds."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+        self._failures = 0
+        self._due = 0.0
+
+    @property
+    def is_tried(self) -> bool:
+        """Whether the hub is away."""
+        return self._since is not None
+
+    def is_due(self, now: float) -> bool:
+        """Whether to try."""
+        return now >= self._due
+
+    def fail(self, now: float, spread: float) -> bool:
+        """It didn't answer; ``spread`` in [0, 1) parts many machines. False if that is enough."""
+        self._since = now if self._since is None else self._since
+        self._due = now + min(LONGEST_DELAY, 2.0 ** min(self._failures, 10)) * (0.5 + spread / 2)
+        self._failures += 1
+        return now - self._since < AWAY_SECONDS
+
+
+class Upload:
+    """The work of one uploader, for as long as ``mark`` is its."""
+
+    def __init__(self, home: Path, pid: int, machine: Machine, outbox: Outbox, mark: Mark) -> None:
+        self._home = home
+        self._pid = pid
+        self._machine = machine
+        self._outbox = outbox
+        self._mark = mark
+        self._opener = _build_opener(machine)
+        self._relief = Relief(home, pid)
+        self._patience = Patience()
+        self._stamp = read_stamp(home)
+        self._waits: Mark | None = None
+        self._seconds = POST_SECONDS
+
+    def run(self) -> None:
+        """Post until there is nothing more to come; raises OSError if the hub refuses, or is away for long."""
         try:
-            while (batch := outbox.next_batch(time.monotonic())) is not None:
-                outbox.ack(_post(opener, machine, batch))
-                renew()
-            away_since = None
+            self._run()
+        finally:
+            if self._waits is not None:
+                self._waits.remove()
+
+    def _run(self) -> None:
+        came_at = time.monotonic()
+        is_over = False
+        while self._mark.renew():
+            is_alive = is_running(self._pid)  # before the look at the spool: what is written later, nobody wrote
+            seen = [event.body.get("hook_event_name") for event in self._outbox.see()]
+            is_over = is_over or not is_alive or "SessionEnd" in seen
+            came_at = time.monotonic() if seen else came_at
+            if self._patience.is_due(time.monotonic()) and self._try():
+                continue
+            if self._relief.is_here():
+                return
+            if self._patience.is_tried:
+                if not is_alive and not self._may_wait():
+                    return
+                time.sleep(AWAY_STEP_SECONDS)
+            elif is_over or time.monotonic() - came_at > IDLE_SECONDS:
+                return
+            else:
+                time.sleep(STEP_SECONDS)
+
+    def _try(self) -> bool:
+        """Post what there is; True if there is more by now."""
+        try:
+            while self._mark.renew() and (batch := self._outbox.next_batch(time.monotonic())) is not None:
+                self._outbox.ack(_post(self._opener, self._machine, batch, self._seconds))
         except OSError as error:
-            away_since = away_since or time.monotonic()
-            if _is_refused(error) or not is_alive or time.monotonic() - away_since > AWAY_SECONDS:
+            self._seconds = min(LONGEST_POST_SECONDS, self._seconds * 2) if _is_late(error) else self._seconds
+            if _is_refused(error) or not self._patience.fail(time.monotonic(), random.random()):  # noqa: S311
                 raise
-            outbox.start_link()
-        if relief.is_here():
-            return
-        if away_since is not None:
-            time.sleep(RETRY_SECONDS)
-        elif ended or not is_alive or time.monotonic() - came_at > IDLE_SECONDS:
-            return
-        else:
-            time.sleep(STEP_SECONDS)
+            if read_stamp(self._home) != self._stamp:
+                raise ConnectionAbortedError("this machine was paired anew, or not at all") from error
+            self._outbox.start_link()
+            return False
+        self._patience = Patience()
+        with suppress(OSError):  # no room for the report: the next one makes it
+            return report_gaps(self._home / "spool", self._pid, self._outbox.put) > 0
+        return False
+
+    def _may_wait(self) -> bool:
+        """Whether no other uploader waits for the hub although its process has ended."""
+        self._waits = self._waits or Mark.take(self._home / "run" / "waiting")
+        return self._waits is not None
 
 
 def _is_refused(error: OSError) -> bool:
@@ -186,14 +186,6 @@ def _is_refused(error: OSError) -> bool:
 
     later = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
     return isinstance(error, HTTPError) and error.code < HTTPStatus.INTERNAL_SERVER_ERROR and error.code not in later
-
-
-def _report_gap(gap: Gap, outbox: Outbox, pid: int, session_id: object) -> None:
-    if isinstance(session_id, str) and (dropped := gap.count()):
-        at = time.time_ns() // 1000
-        body = {"hook_event_name": "ChannelGap", "session_id": session_id, "dropped": dropped}
-        outbox.put(Record("c", build_id(at, os.urandom(8)), at, pid, msgspec.json.encode(body)))
-        gap.forget()
 
 
 def _build_opener(machine: Machine) -> OpenerDirector:
@@ -209,8 +201,13 @@ def _build_opener(machine: Machine) -> OpenerDirector:
     return urllib.request.build_opener(NoRedirect, proxy)
 
 
-def _post(opener: OpenerDirector, machine: Machine, batch: Events) -> Ack:
+def _is_late(error: OSError) -> bool:
+    return isinstance(error, TimeoutError) or isinstance(getattr(error, "reason", None), TimeoutError)
+
+
+def _post(opener: OpenerDirector, machine: Machine, batch: Events, seconds: float) -> Ack:
     import urllib.request  # noqa: PLC0415 - see above
+    from http.client import HTTPException  # noqa: PLC0415
 
     request = urllib.request.Request(  # noqa: S310 - Machine takes http and https only
         machine.hub_url.rstrip("/") + "/api/v1/events",
@@ -221,8 +218,13 @@ def _post(opener: OpenerDirector, machine: Machine, batch: Events) -> Ack:
             "User-Agent": f"heliograph-channel/{VERSION}",
         },
     )
-    with opener.open(request, timeout=POST_SECONDS) as response:
-        answer = msgspec.json.decode(response.read(), type=Answer)
+    try:
+        with opener.open(request, timeout=seconds) as response:
+            answer = msgspec.json.decode(response.read(), type=Answer)
+    except (HTTPException, msgspec.DecodeError, UnicodeError) as error:
+        raise ConnectionError("what answered is no hub") from error
+    if not {event.event_id for event in batch.events} <= {*answer.committed, *(r.event_id for r in answer.rejected)}:
+        raise ConnectionError("the hub didn't commit everything")
     return Ack(seq=batch.seq, rejected=answer.rejected)
 
 
@@ -231,11 +233,12 @@ def serve(home: Path, pid: int, machine: Machine, outbox: Outbox) -> None:
     path = home / "run" / f"{pid}.up"
     while (mark := Mark.take(path)) is not None:
         try:
-            upload(home, pid, machine, outbox, renew=mark.renew)
+            Upload(home, pid, machine, outbox, mark).run()
         except BaseException:
             mark.leave()
             raise
-        mark.remove()
+        if not mark.remove():
+            break
         # A hook that still saw the mark has written its event before: so this look comes after it.
         if outbox.is_sent() or not is_running(pid) or Relief(home, pid).is_here():
             break

@@ -103,12 +103,14 @@ def _look_at_install(home: Home, environment: Mapping[str, str], wiring: Wiring)
     server_command = str(server.get("command")) if isinstance(server, dict) else None
     allowed = _get(settings, "permissions", "allow")
     states = {path: _compare(path, content) for path, content in build_our_files(home).items()}
+    uploader = states.pop(home.uploader_file)
+    scripts = set(states.values())
     return InstallFacts(
         events=tuple(ours),
         stale_events=tuple(event for event, hook in ours.items() if hook != wiring.hook),
         hooks_disabled=_get(settings, "disableAllHooks") is True,
-        script=states[home.hook_script],
-        uploader=states[home.uploader_file],
+        script="missing" if "missing" in scripts else "old" if "old" in scripts else "ok",
+        uploader=uploader,
         interpreter=interpreter,
         interpreter_there=interpreter is None or os.access(interpreter, os.X_OK),
         server="missing" if server is None else "ok" if server == wiring.server else "stale",

@@ -28,13 +28,14 @@ class Home:
         return self.root / "token"
 
     @property
-    def hook_script(self) -> Path:
-        return self.root / "hooks" / "heliograph_hook.py"
+    def hooks(self) -> Path:
+        """The scripts that Claude Code runs at each event."""
+        return self.root / "hooks"
 
     @property
     def uploader_file(self) -> Path:
         """Names the interpreter with which a hook sends events where no channel runs."""
-        return self.root / "hooks" / "uploader.path"
+        return self.hooks / "uploader.path"
 
     @property
     def run(self) -> Path:

@@ -50,9 +50,9 @@ def build_wiring(home: Home, events: list[str]) -> Wiring:
 
 
 def build_our_files(home: Home) -> dict[Path, bytes]:
-    """What the hooks need of ours: the script, and the interpreter that can run the uploader."""
-    script = Path(hooks.__file__).with_name("heliograph_hook.py").read_bytes()
-    return {home.hook_script: script, home.uploader_file: os.fsencode(sys.executable) + b"\n"}
+    """What the hooks need of ours: the scripts, and the interpreter that can run the uploader."""
+    scripts = {home.hooks / script.name: script.read_bytes() for script in hooks.SCRIPTS}
+    return {**scripts, home.uploader_file: os.fsencode(sys.executable) + b"\n"}
 
 
 def install(arguments: argparse.Namespace) -> int:
@@ -87,7 +87,7 @@ def install(arguments: argparse.Namespace) -> int:
     if are_written and not any(change.is_change for change in plan()):
         print("Heliograph is installed already: nothing to change.")
         return exits.OK
-    print(f"The hook's script goes to {home.hook_script}; backups go to {home.backups}.")
+    print(f"The hook's scripts go to {home.hooks}; backups go to {home.backups}.")
     try:
         changed = _carry_out(plan, prepare, claude, arguments)
     except BaseException:
@@ -233,7 +233,7 @@ def _mind_running(home: Home, *, is_agreed: bool) -> None:
 
 
 def _remove_ours(home: Home, forget: bool) -> None:
-    shutil.rmtree(home.hook_script.parent, ignore_errors=True)
+    shutil.rmtree(home.hooks, ignore_errors=True)
     shutil.rmtree(home.run, ignore_errors=True)
     if forget:
         for name in ("spool", "log", "backups"):

@@ -1,10 +1,15 @@
 """What Claude Code runs at each event, and how the installer makes it run that.
 
-The installer copies ``heliograph_hook.py`` to ``<HELIOGRAPH_HOME>/hooks`` and writes ``LOADER`` into
+The installer copies ``SCRIPTS`` to ``<HELIOGRAPH_HOME>/hooks`` and writes ``LOADER`` into
 Claude Code's settings, so that neither a deleted clone nor a rebuilt environment makes a hook fail.
 """
 
 from __future__ import annotations
+
+from pathlib import Path
+
+SCRIPTS = tuple(Path(__file__).with_name(name) for name in ("heliograph_room.py", "heliograph_hook.py"))
+"""What is copied, in this order: the hook may run in between, and needs the other."""
 
 LOADER = (
     "import sys\n"

@@ -3,11 +3,11 @@
 Reads the event from stdin, writes one spool line with one O_APPEND write, tells the channel of this
 Claude Code process (the parent) that there is something to fetch, and ends the process. Where there
 is no channel it starts an uploader instead. It knows neither the hub nor any key, and understands
-nothing of the event but its name; a body too large for the hub is the one thing it looks into. It
-never fails Claude: whatever happens, exit 0 and an empty stdout.
+nothing of the event but its name. It never fails Claude: whatever happens, exit 0 and an empty stdout.
 
 Standard library only, and on the common path only modules that are compiled into the interpreter,
-or next to it: each import is paid at every tool call.
+or next to it: each import is paid at every tool call. What is rarely needed is in ``heliograph_room``:
+how full the spool is, cutting an event that is too large, counting one that is lost.
 """
 
 import posix
@@ -15,12 +15,10 @@ import time
 
 EVENT_BYTES = 256 * 1024  # wire.frames.EVENT_BYTES; a test holds them equal
 STDIN_BYTES = 32 * 1024 * 1024  # more than this isn't kept: parsing it would outlast Claude's patience
-SPOOL_BYTES = 64 * 1024 * 1024  # of one process, when nobody drains it: the disk is not ours to fill
-TEXT_SPOOL_BYTES = SPOOL_BYTES // 2  # streamed text goes first: the turn's end repeats its last part
+STEP_BYTES = 64 * 1024  # what one process may add to the spool between two looks at how full it is
 UPLOADER_SECONDS = 5.0  # how fresh an uploader's mark is while it lives; a session's channel is up by then, too
 LOG_BYTES = 256 * 1024  # of hook.log before it is moved aside to hook.log.1
 CHUNK_BYTES = 64 * 1024  # a pipe's capacity
-KEPT = ("hook_event_name", "session_id", "transcript_path", "cwd", "tool_name", "tool_use_id", "prompt_id")
 FLAGS = posix.O_WRONLY | posix.O_APPEND | posix.O_CREAT | posix.O_CLOEXEC
 
 
@@ -40,35 +38,55 @@ def main(home: str) -> None:
 
 def handle(home: bytes) -> None:
     """From stdin to spool and ring; raises whatever goes wrong."""
-    body = read_stdin()
+    body, size = read_stdin()
     at = time.time_ns() // 1000
-    if body[:1] != b"{" or body[-1:] != b"}":
-        raise ValueError(f"not a JSON object on stdin ({len(body)} bytes)")
-    if len(body) > EVENT_BYTES:
-        body = cut(body)
+    if size <= STDIN_BYTES and (body[:1] != b"{" or body[-1:] != b"}"):
+        raise ValueError(f"not a JSON object on stdin ({size} bytes)")
     pid = posix.getppid()
     event_id = build_id(at, posix.urandom(8))
-    line = b"\nh %s %d %d %d %s\n" % (event_id, at, pid, len(body), body)
-    bound = TEXT_SPOOL_BYTES if is_named(body, b"MessageDisplay") else SPOOL_BYTES
-    spool = b"%s/spool/%d" % (home, pid)
-    full = None
+    lost = None
     try:
-        write_spool(spool + b".log", line, bound)
-    except FileNotFoundError:
+        keep(home, pid, b"h %s %d %d" % (event_id, at, pid), body, size)
+    except Exception as error:
+        from heliograph_room import DROPPED, count  # type: ignore[import-not-found]  # noqa: PLC0415
+
         make_folder(home)
         make_folder(home + b"/spool")
-        write_spool(spool + b".log", line, bound)
-    except SpoolFull as error:
-        count_dropped(spool + b".dropped")
-        full = error
+        count(home + b"/spool", pid, body, DROPPED)
+        lost = error
     if not ring(home, pid, event_id):
-        start_uploader(home, pid, is_start=is_named(body, b"SessionStart"))
-    if full:
-        raise full
+        is_end = is_named(body, b"SessionEnd")
+        start_uploader(home, pid, is_start=is_named(body, b"SessionStart"), is_end=is_end)
+    if lost:
+        raise lost
 
 
-class SpoolFull(Exception):
-    """No room for this event; it is counted instead."""
+def keep(home: bytes, pid: int, head: bytes, body: bytes, size: int) -> None:
+    """Put the event into the spool; raises if it can't be kept.
+
+    How full the spool is, only a look at the whole folder tells. It is due before a file's first event and
+    before each ``STEP_BYTES`` of it, and always while ``spool/full`` says that the last look found it filling up.
+    """
+    if size > STDIN_BYTES:
+        raise ValueError(f"an event of {size} bytes is not kept")
+    spool = home + b"/spool"
+    path = b"%s/%d.log" % (spool, pid)
+    try:
+        taken = posix.stat(path).st_size
+    except FileNotFoundError:
+        taken = 0
+    is_due = not taken or taken % STEP_BYTES + len(head) + len(body) + 16 >= STEP_BYTES  # 16: what else is in a line
+    if is_due or posix.access(spool + b"/full", posix.F_OK):
+        from heliograph_room import fit  # noqa: PLC0415 - one event in fifty, as they come
+
+        body = fit(spool, pid, body, EVENT_BYTES)
+    line = b"\n%s %d %s\n" % (head, len(body), body)
+    try:
+        write_spool(path, line)
+    except FileNotFoundError:
+        make_folder(home)
+        make_folder(spool)
+        write_spool(path, line)
 
 
 def is_named(body: bytes, name: bytes) -> bool:
@@ -77,17 +95,17 @@ def is_named(body: bytes, name: bytes) -> bool:
     return start >= 0 and body[start + 18 : start + 24 + len(name)].lstrip().startswith(b'"%s"' % name)
 
 
-def read_stdin() -> bytes:
-    """All of stdin, on one line. A newline in JSON stands only between tokens, so a space does as well."""
+def read_stdin() -> tuple[bytes, int]:
+    """What is on stdin, on one line, and its size; of more than ``STDIN_BYTES`` only the start. A newline in
+    JSON stands only between tokens, so a space does as well.
+    """
     chunks = []
     size = 0
     while chunk := posix.read(0, CHUNK_BYTES):
         size += len(chunk)
         if size <= STDIN_BYTES:
             chunks.append(chunk)
-    if size > STDIN_BYTES:
-        raise ValueError(f"an event of {size} bytes is not kept")
-    return b"".join(chunks).strip().replace(b"\n", b" ").replace(b"\r", b" ")
+    return b"".join(chunks).strip().replace(b"\n", b" ").replace(b"\r", b" "), size
 
 
 def build_id(at: int, random: bytes) -> bytes:
@@ -98,30 +116,20 @@ def build_id(at: int, random: bytes) -> bytes:
     return b"-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
-def write_spool(path: bytes, line: bytes, bound: int = SPOOL_BYTES) -> None:
-    """Append ``line`` unless the file has grown beyond ``bound``; again if the drainer renamed the file
-    meanwhile (the same id twice is harmless).
-    """
+def write_spool(path: bytes, line: bytes) -> None:
+    """Append ``line``; again if the drainer renamed the file meanwhile (the same id twice is harmless)."""
     for _ in range(3):
         fd = posix.open(path, FLAGS, 0o600)
-        opened = posix.fstat(fd)
-        if opened.st_size > bound:
-            raise SpoolFull("the spool of this process is full, the event is not kept")
         written = posix.write(fd, line)
         if written != len(line):
             raise OSError(f"wrote {written} of {len(line)} bytes to the spool")
         try:
-            if posix.stat(path).st_ino == opened.st_ino:
+            if posix.stat(path).st_ino == posix.fstat(fd).st_ino:
                 return
         except FileNotFoundError:
             pass
         posix.close(fd)
     raise OSError("the spool file was replaced three times")
-
-
-def count_dropped(path: bytes) -> None:
-    """One byte for each event that is missing; the channel tells the hub how many."""
-    posix.write(posix.open(path, FLAGS, 0o600), b".")
 
 
 def ring(home: bytes, pid: int, event_id: bytes) -> bool:
@@ -139,11 +147,12 @@ def ring(home: bytes, pid: int, event_id: bytes) -> bool:
     return True
 
 
-def start_uploader(home: bytes, pid: int, *, is_start: bool) -> None:
+def start_uploader(home: bytes, pid: int, *, is_start: bool, is_end: bool) -> None:
     """Have somebody else send what is in the spool, unless somebody does or a channel is about to.
 
     ``run/<pid>.up`` tells: its mark is fresh while an uploader lives, and for as long as the channel of a
-    session that has just started (``is_start``) may take. What is missing, nobody has set up.
+    session that has just started (``is_start``) may take. After its end no hook may come, so then only an
+    uploader that lives counts. What is missing, nobody has set up.
     """
     try:
         posix.stat(home + b"/machine.json")
@@ -157,7 +166,7 @@ def start_uploader(home: bytes, pid: int, *, is_start: bool) -> None:
     except FileNotFoundError:
         make_folder(home + b"/run")
     else:
-        if abs(age) < UPLOADER_SECONDS and not is_start:
+        if abs(age) < UPLOADER_SECONDS and not is_start and not (is_end and is_free(mark)):
             return
     posix.utime(posix.open(mark, FLAGS, 0o600))  # by descriptor: a channel that comes up removes the name
     if not is_start:
@@ -170,41 +179,18 @@ def start_uploader(home: bytes, pid: int, *, is_start: bool) -> None:
         )
 
 
-def cut(body: bytes) -> bytes:
-    """A large event made to fit: its longest texts are shortened until it does."""
-    import json  # noqa: PLC0415 - costs as much as all the rest, and is rarely needed
+def is_free(mark: bytes) -> bool:
+    """Whether no uploader holds it."""
+    from fcntl import LOCK_EX, LOCK_NB, flock  # noqa: PLC0415 - once a session
 
-    event: dict[str, object] = json.loads(body)
-    for limit in (65536, 16384, 4096, 1024, 256, 64):
-        smaller = {key: value if key in KEPT else shorten(value, limit) for key, value in event.items()}
-        body = dump(smaller)
-        if len(body) <= EVENT_BYTES:
-            return body
-    body = dump({key: shorten(event[key], 4096) for key in KEPT if key in event})
-    if len(body) > EVENT_BYTES:
-        raise ValueError("an event that can't be cut is not kept")
-    return body
-
-
-def dump(event: dict[str, object]) -> bytes:
-    import json  # noqa: PLC0415 - see cut
-
-    event["heliograph_cut"] = True
-    text: str = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
-    return text.encode("utf-8", "replace")
-
-
-def shorten(value: object, limit: int) -> object:
-    """``value`` with every text in it cut to about ``limit`` characters, out of its middle."""
-    if isinstance(value, str) and len(value) > limit:
-        head = limit * 3 // 4
-        left_out = len(value) - limit
-        return f"{value[:head]}\n… {left_out} characters cut by Heliograph …\n{value[head + left_out :]}"
-    if isinstance(value, dict):
-        return {shorten(key, 256): shorten(item, limit) for key, item in value.items()}
-    if isinstance(value, list):
-        return [shorten(item, limit) for item in value]
-    return value
+    fd = posix.open(mark, FLAGS, 0o600)
+    try:
+        flock(fd, LOCK_EX | LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        posix.close(fd)
+    return True
 
 
 def make_folder(path: bytes) -> None:

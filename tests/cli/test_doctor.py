@@ -17,6 +17,7 @@ import pytest
 from cli.doctor import examine, has_blocker
 from cli.facts import Carrier, ClaudeFacts, Facts, InstallFacts, PairingFacts, SessionLog
 from cli.mcp_log import LogVerdict, Outcome, read_log
+from hooks import SCRIPTS
 from tests.cli.fake_hub import FakeHub
 from tests.cli.world import World
 
@@ -235,6 +236,16 @@ def test_a_hub_that_is_gone_and_a_readable_key_are_found(world: World) -> None:
     assert "machine_file_readable" in world.run("doctor", "--json").out
     path.chmod(0o600)
     assert "hub_refused" in world.run("doctor", "--json").out
+
+
+def test_a_script_of_another_version_is_found(world: World) -> None:
+    world.add_claude()
+    world.run("install", "--yes")
+    for script in SCRIPTS:
+        world.write(world.heliograph / "hooks" / script.name, "# an older one\n")
+        assert '"hook_script"' in world.run("doctor", "--json").out
+        assert world.run("install", "--yes").code == 0
+        assert '"hook_script"' not in world.run("doctor", "--json").out
 
 
 def test_damage_to_an_installation_is_found(world: World) -> None:

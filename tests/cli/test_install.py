@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from cli.claude_code import BASE_EVENTS, WANTED_EVENTS
+from hooks import SCRIPTS
 from tests.cli.world import REPOSITORY, World, mode_of
 from tests.support.waiting import wait_until
 
@@ -57,8 +58,9 @@ def test_a_fresh_machine_gets_hooks_server_and_permissions(world: World) -> None
         "args": ["-I", "-m", "channel"],
         "env": {"HELIOGRAPH_HOME": str(world.heliograph)},
     }
-    copy = world.heliograph / "hooks" / "heliograph_hook.py"
-    assert copy.read_bytes() == (REPOSITORY / "hooks" / "heliograph_hook.py").read_bytes()
+    for script in SCRIPTS:
+        assert (world.heliograph / "hooks" / script.name).read_bytes() == script.read_bytes()
+    assert {path.name for path in REPOSITORY.glob("hooks/heliograph_*.py")} == {script.name for script in SCRIPTS}
     assert mode_of(world.heliograph) == 0o700
     assert mode_of(world.config) == 0o600
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import random
@@ -23,72 +24,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from channel.spool import parse
-from hooks import LOADER, heliograph_hook
+from hooks import LOADER, heliograph_hook, heliograph_room
+from tests.hooks.runner import EVENT, Hook
 from tests.support.waiting import wait_until
 from wire.frames import EVENT_BYTES
 from wire.ids import build_id
-
-EVENT = {
-    "session_id": "6cca265d-88ab-463e-a1d9-93f3f807605c",
-    "transcript_path": "/home/maya/.claude/projects/x/6cca265d.jsonl",
-    "cwd": "/home/maya/x",
-    "hook_event_name": "PostToolUse",
-    "tool_name": "Bash",
-    "tool_use_id": "toolu_1",
-    "tool_input": {"command": "ls"},
-    "tool_response": {"stdout": "hi", "stderr": "", "interrupted": False},
-}
-
-
-class Hook:
-    """The hook of one HELIOGRAPH_HOME; its parent, so its Claude Code, is this test."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.environment: dict[str, str] = {}
-        self.command = [sys.executable, "-I", "-S", "-c", LOADER, str(home)]
-        (home / "hooks").mkdir(parents=True)
-        shutil.copy(heliograph_hook.__file__, home / "hooks")
-
-    def run(self, event: dict[str, Any] | bytes = EVENT, **options: Any) -> None:
-        """Run it; it must exit 0 and say nothing, as every hook of ours always must."""
-        body = event if isinstance(event, bytes) else json.dumps(event).encode()
-        done = subprocess.run(
-            self.command, input=body, env=self.environment, capture_output=True, timeout=30, check=False, **options
-        )
-        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
-
-    @property
-    def spool(self) -> Path:
-        return self.home / "spool" / f"{os.getpid()}.log"
-
-    @property
-    def mark(self) -> Path:
-        return self.home / "run" / f"{os.getpid()}.up"
-
-    @property
-    def dropped(self) -> int:
-        path = self.spool.with_suffix(".dropped")
-        return path.stat().st_size if path.exists() else 0
-
-    @property
-    def log(self) -> str:
-        path = self.home / "log" / "hook.log"
-        return path.read_text() if path.exists() else ""
-
-    def events(self) -> list[dict[str, Any]]:
-        if not self.spool.exists():
-            return []
-        page = parse(self.spool.read_bytes(), max_records=10**6, max_bytes=10**9)
-        assert page.torn == 0
-        assert {record.source for record in page.records} <= {"h"}
-        assert {record.pid for record in page.records} <= {os.getpid()}
-        return [json.loads(record.body) for record in page.records]
-
-
-@pytest.fixture
-def hook(tmp_path: Path) -> Hook:
-    return Hook(tmp_path / "home")
 
 
 @pytest.fixture
@@ -178,6 +118,19 @@ def test_a_session_that_starts_has_time_to_start_its_channel(hook: Hook, uploads
     assert len(uploads()) == 1
 
 
+def test_a_session_too_short_for_a_channel_is_sent_at_its_end(hook: Hook, uploads: Callable[[], list[str]]) -> None:
+    for name in ("SessionStart", "UserPromptSubmit", "Stop"):
+        hook.run({**EVENT, "hook_event_name": name})
+    assert uploads() == []
+    with hook.mark.open("w") as mark:
+        fcntl.flock(mark, fcntl.LOCK_EX)
+        hook.run({**EVENT, "hook_event_name": "SessionEnd"})  # an uploader is at work
+    hook.run({**EVENT, "hook_event_name": "SessionEnd"})
+    wait_until(uploads, "an uploader")
+    assert len(uploads()) == 1
+    assert hook.log == ""
+
+
 @pytest.mark.parametrize("missing", ["machine.json", "hooks/uploader.path"])
 def test_without_a_pairing_or_the_installers_word_nothing_is_started(
     hook: Hook, uploads: Callable[[], list[str]], missing: str
@@ -237,8 +190,8 @@ def test_a_large_event_is_cut_and_stays_whole_json(hook: Hook, response: object)
     hook.run(event)
     (kept,) = hook.events()
     assert kept["heliograph_cut"] is True
-    assert {key: kept[key] for key in heliograph_hook.KEPT if key in kept} == {
-        key: event[key] for key in heliograph_hook.KEPT if key in event
+    assert {key: kept[key] for key in heliograph_room.KEPT if key in kept} == {
+        key: event[key] for key in heliograph_room.KEPT if key in event
     }
     assert len(json.dumps(kept, ensure_ascii=False).encode()) <= EVENT_BYTES * 1.2  # spaces, as dumped here
     assert hook.log == ""
@@ -299,6 +252,7 @@ def test_a_full_disk_is_a_line_in_the_log(hook: Hook) -> None:
     hook.spool.symlink_to("/dev/full")
     hook.run()
     assert "No space left" in hook.log
+    assert hook.counts() == b"d"
 
 
 def test_a_disk_that_fills_up_in_mid_line_tears_only_that_line(hook: Hook) -> None:
@@ -309,31 +263,7 @@ def test_a_disk_that_fills_up_in_mid_line_tears_only_that_line(hook: Hook) -> No
     hook.run()
     page = parse(hook.spool.read_bytes())
     assert (len(page.records), page.torn) == (2, 1)
-
-
-def test_a_spool_that_nobody_drains_does_not_fill_the_disk(hook: Hook) -> None:
-    hook.spool.parent.mkdir(parents=True)
-    with hook.spool.open("wb") as spool:
-        spool.truncate(heliograph_hook.SPOOL_BYTES + 1)
-    hook.run()
-    hook.run()
-    assert hook.spool.stat().st_size == heliograph_hook.SPOOL_BYTES + 1
-    assert hook.dropped == 2
-    assert "full" in hook.log
-
-
-@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
-def test_streamed_text_goes_first_when_a_spool_fills_up(hook: Hook, separators: tuple[str, str]) -> None:
-    hook.spool.parent.mkdir(parents=True)
-    with hook.spool.open("wb") as spool:
-        spool.truncate(heliograph_hook.TEXT_SPOOL_BYTES + 1)
-    text = {**EVENT, "hook_event_name": "MessageDisplay", "delta": "x"}
-    hook.run(json.dumps(text, separators=separators).encode())
-    assert (hook.spool.stat().st_size, hook.dropped) == (heliograph_hook.TEXT_SPOOL_BYTES + 1, 1)
-    sly = {**EVENT, "tool_input": {"hook_event_name": "MessageDisplay"}}
-    hook.run(json.dumps(sly, separators=separators).encode())
-    assert hook.spool.stat().st_size > heliograph_hook.TEXT_SPOOL_BYTES + 1
-    assert hook.dropped == 1
+    assert hook.counts() == b"d"
 
 
 def test_the_log_is_bounded(hook: Hook) -> None:
@@ -378,6 +308,7 @@ def test_a_hook_whose_file_is_renamed_under_it_writes_to_the_new_one(
 def test_nothing_heavy_is_imported_on_the_common_path(hook: Hook, bell: socket.socket) -> None:
     loader = LOADER.replace("main(sys.argv[1])", "import posix; posix._exit = lambda code: None; main(sys.argv[1])")
     spy = "\nimport sys\nprint(*sys.modules)"
+    hook.run()  # the first event of a file has a look at the whole spool
     environment: dict[str, str] = {}
     baseline = subprocess.run(
         [sys.executable, "-I", "-S", "-c", spy], env=environment, capture_output=True, text=True, check=True
@@ -387,7 +318,7 @@ def test_nothing_heavy_is_imported_on_the_common_path(hook: Hook, bell: socket.s
         input=json.dumps(EVENT), env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip
     added = set(done.stdout.split()) - set(baseline.stdout.split())
-    assert len(hook.events()) == 1
+    assert len(hook.events()) == 2
     assert added <= {"heliograph_hook", "posix", "time", "_socket"}
 
 
@@ -432,7 +363,7 @@ values = st.recursive(
 def test_whatever_is_cut_fits_and_parses(event: dict[str, Any], seed: int) -> None:
     filler = random.Random(seed)
     event["filler"] = ["".join(filler.choices('ab\n"é😀', k=filler.randint(1, 3000))) for _ in range(300)]
-    body = heliograph_hook.cut(json.dumps(event).encode())
+    body = heliograph_room.cut(json.dumps(event).encode(), EVENT_BYTES)
     assert len(body) <= EVENT_BYTES
     assert json.loads(body)["heliograph_cut"] is True
     assert b"\n" not in body

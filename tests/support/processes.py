@@ -57,6 +57,19 @@ def list_with_home_below(folder: Path) -> set[Process]:
     return found
 
 
+def send_uploaders_away(processes: set[Process]) -> None:
+    """Take their marks from the uploaders among them, as ``uninstall`` does: they wait for a hub that is gone."""
+    for process in processes:
+        if " channel.uploader " in process.command:
+            try:
+                environment = (PROC / str(process.pid) / "environ").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            home = next(line.partition(b"=")[2] for line in environment if line.startswith(b"HELIOGRAPH_HOME="))
+            pid = process.command.rpartition(" ")[2]
+            Path(os.fsdecode(home), "run", f"{pid}.up").unlink(missing_ok=True)
+
+
 def list_open_sockets() -> set[str]:
     """This process's sockets, as ``socket:[inode]``."""
     found: set[str] = set()
