@@ -16,7 +16,7 @@ TRIM_BYTES = 1024 * 1024
 
 
 class InjectedLog:
-    """The file at ``path``, one id a line."""
+    """The file at ``path``, one id a line; one with a minus before it is forgotten again."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -24,7 +24,7 @@ class InjectedLog:
     def has(self, message_id: str) -> bool:
         """Whether it was injected before, as far as can be seen; ``add`` decides."""
         try:
-            return message_id.encode() in self._path.read_bytes().split(b"\n")
+            return _is_noted(message_id, self._path.read_bytes())
         except OSError:
             return False
 
@@ -33,12 +33,20 @@ class InjectedLog:
 
         Raises OSError, and then it is not noted: it must not count as injected later.
         """
+        return self._write(message_id, is_noted=True)
+
+    def forget(self, message_id: str) -> None:
+        """It was taken back before anybody could read it; raises OSError, and then it counts as injected."""
+        self._write(message_id, is_noted=False)
+
+    def _write(self, message_id: str, *, is_noted: bool) -> bool:
         fd = self._open_locked()
         try:
             data = os.pread(fd, os.fstat(fd).st_size, 0)
-            if message_id.encode() in data.split(b"\n"):
+            if _is_noted(message_id, data) == is_noted:
                 return False
-            line = b"\n" + message_id.encode() + b"\n"  # the first newline ends a line that was torn
+            sign = b"" if is_noted else b"-"
+            line = b"\n" + sign + message_id.encode() + b"\n"  # the first newline ends a line that was torn
             try:
                 if os.write(fd, line) != len(line):
                     raise OSError("the message's id was not written whole")
@@ -79,3 +87,9 @@ class InjectedLog:
         finally:
             os.close(fd)
         beside.replace(self._path)
+
+
+def _is_noted(message_id: str, data: bytes) -> bool:
+    lines = b"\n" + data + b"\n"
+    name = message_id.encode() + b"\n"
+    return lines.rfind(b"\n" + name) > lines.rfind(b"\n-" + name)

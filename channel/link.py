@@ -1,7 +1,7 @@
 """The link: one outbound WebSocket to the hub, for as long as the channel lives.
 
 Knows when to connect, when to wait and when to give up; what is sent comes from the outbox, what
-arrives goes to ``on_push``. ``websockets`` is imported when the first link opens, not before: it
+arrives goes to ``on_push`` and ``on_withdraw``. ``websockets`` is imported when the first link opens, not before: it
 would double the time until Claude Code's handshake is answered.
 """
 
@@ -17,18 +17,22 @@ from typing import TYPE_CHECKING, Literal
 
 from channel import VERSION
 from channel.config import Machine, NotPaired, Unreadable, read_machine, read_stamp
+from channel.log import guarded
 from channel.outbox import Outbox
 from wire.frames import (
     FRAME_BYTES,
+    LEVEL,
     Ack,
     Bye,
     ChannelFrame,
+    Declined,
     Error,
     Hello,
     HubFrame,
     MalformedFrame,
     Push,
     Welcome,
+    Withdraw,
     decode_from_hub,
     encode,
 )
@@ -90,7 +94,7 @@ def backoff(attempt: int, random: float) -> float:
 
 
 class Link:
-    """One a channel. ``build_hello`` says who we are by now; ``on_push`` must not raise."""
+    """One a channel. ``build_hello`` says who we are by now; what goes wrong in the other two is logged."""
 
     def __init__(
         self,
@@ -99,6 +103,7 @@ class Link:
         *,
         build_hello: Callable[[], Hello],
         on_push: Callable[[Push], None],
+        on_withdraw: Callable[[str], None],
         random: Callable[[], float],
         log: logging.Logger,
     ) -> None:
@@ -108,6 +113,8 @@ class Link:
         self._outbox = outbox
         self._build_hello = build_hello
         self._on_push = on_push
+        self._on_withdraw = on_withdraw
+        self._level = LEVEL
         self._random = random
         self._log = log
         self._socket: ClientConnection | None = None
@@ -121,6 +128,8 @@ class Link:
 
     async def send(self, frame: ChannelFrame) -> None:
         """Send one frame; without a link it is dropped (the hub asks again)."""
+        if isinstance(frame, Declined) and frame.reason == "no_way" and self._level == 1:
+            frame = Declined(message_id=frame.message_id, reason="busy")  # it knows no other word for it
         if self._socket is not None:
             with contextlib.suppress(OSError, _closed_error()):
                 await self._socket.send(encode(frame))
@@ -216,6 +225,7 @@ class Link:
             return self._take_error(frame)
         if not isinstance(frame, Welcome):
             raise MalformedFrame("no welcome")
+        self._level = frame.level
         self._stand(Status.LINKED, f"link {frame.link_id}, hub {frame.hub_version}")
         return None
 
@@ -255,7 +265,11 @@ class Link:
                     self._acked.set()
                     self.wake()
                 case Push():
-                    self._on_push(frame)
+                    with guarded(self._log, "a message was not taken"):
+                        self._on_push(frame)
+                case Withdraw():
+                    with guarded(self._log, "a message was not withdrawn"):
+                        self._on_withdraw(frame.message_id)
                 case Error():
                     return self._take_error(frame)
                 case Welcome():

@@ -27,6 +27,8 @@ INVALID_REQUEST = -32600
 METHOD_NOT_FOUND = -32601
 INVALID_PARAMS = -32602
 
+_PING = "heliograph-ping-"
+
 INSTRUCTIONS = (
     "People and agents follow this session on a web page, Heliograph. What arrives in a channel tag with source "
     '"heliograph" is a message from one of them: do what it asks as you would for your user, and answer with '
@@ -108,7 +110,13 @@ class Listed(msgspec.Struct, frozen=True):
     """``tools/list`` is answered: from here on the client begins to listen to notifications."""
 
 
-Effect = Send | Call | Listed
+class Pong(msgspec.Struct, frozen=True):
+    """The client has answered our ping of that number, and read all that we wrote before it."""
+
+    number: int
+
+
+Effect = Send | Call | Listed | Pong
 
 
 class BadArguments(Exception):
@@ -123,8 +131,10 @@ def receive(line: bytes) -> list[Effect]:
         return [_error(None, PARSE_ERROR, "That is no JSON.")]
     if not isinstance(message, dict):
         return [_error(None, INVALID_REQUEST, "A message is one JSON object.")]
-    if "method" not in message or message.get("id") is None:
-        return []  # an answer, though we never ask; or a notification, none of which changes what we do
+    if "method" not in message:
+        return _receive_answer(message.get("id"))
+    if message.get("id") is None:
+        return []  # a notification, none of which changes what we do
     return _receive_request(message["id"], message["method"], message.get("params", {}))
 
 
@@ -139,9 +149,20 @@ def build_notification(content: str, meta: dict[str, str]) -> bytes:
     return _line({"jsonrpc": "2.0", "method": "notifications/claude/channel", "params": params})
 
 
+def build_ping(number: int) -> bytes:
+    """A line that the client answers once it has read it; all we ever ask."""
+    return _line({"jsonrpc": "2.0", "id": f"{_PING}{number}", "method": "ping"})
+
+
 def build_too_long() -> bytes:
     """The answer to a line that is longer than we read."""
     return _error(None, INVALID_REQUEST, "The message is too long.").data
+
+
+def _receive_answer(request_id: object) -> list[Effect]:
+    """An error answers as well as a result: it was read."""
+    number = request_id.removeprefix(_PING) if isinstance(request_id, str) else ""
+    return [Pong(int(number))] if number.isascii() and number.isdigit() and len(number) < ID_CHARS else []
 
 
 def _receive_request(request_id: object, method: object, params: object) -> list[Effect]:

@@ -1,7 +1,8 @@
-"""The unix socket that hooks ring when they have put an event into the spool.
+"""The unix socket that hooks ring when they have put an event into the spool, and where one of them parks.
 
-Named by the pid of Claude Code, so that a hook finds it by its parent. What is said there doesn't
-matter yet: the event is in the spool. A second channel of one process (``/mcp reconnect``) takes the
+Named by the pid of Claude Code, so that a hook finds it by its parent. What a ring says doesn't
+matter: the event is in the spool. The hook that waits to wake Claude says ``PARK`` and stays, until it is
+released with a text, or a newer one parks. A second channel of one process (``/mcp reconnect``) takes the
 name over by renaming; each removes it only while it is its own.
 """
 
@@ -13,6 +14,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 from channel.process import remove_leftovers
 
@@ -22,22 +24,49 @@ BACKLOG = 128
 RING_SECONDS = 2.0
 """How long a caller may hold its connection open."""
 
+PARK = b"park\n"
+"""What a hook says that stays. A ring says an event's id, which no one reads."""
+
+Released = Callable[[bool], None]
+"""Called once: whether the parked hook has taken the whole text."""
+
 
 class Ring:
-    """The socket at ``folder/<pid>.sock``."""
+    """The socket at ``folder/<pid>.sock``. ``on_park`` is called when a hook parks and when it goes."""
 
-    def __init__(self, folder: Path, pid: int, on_ring: Callable[[], None]) -> None:
+    def __init__(self, folder: Path, pid: int, on_ring: Callable[[], None], on_park: Callable[[], None]) -> None:
         self._folder = folder
         self._pid = pid
         self._name = f"{pid}.sock"
         self._on_ring = on_ring
+        self._on_park = on_park
         self._server: asyncio.Server | None = None
         self._inode = 0
+        self._parked: _Caller | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether hooks can ring."""
         return self._server is not None
+
+    @property
+    def is_parked(self) -> bool:
+        """Whether a hook waits to wake Claude."""
+        return self._parked is not None
+
+    def release(self, text: bytes, on_released: Released) -> None:
+        """Let the parked hook wake Claude with ``text``. What it doesn't acknowledge, it doesn't say."""
+        parked, self._parked = self._parked, None
+        if parked is None:
+            on_released(False)
+        else:
+            parked.release(text, on_released)
+
+    def dismiss(self) -> None:
+        """Let the parked hook go without a word."""
+        parked, self._parked = self._parked, None
+        if parked is not None:
+            parked.hang_up()
 
     async def open(self) -> None:
         """Listen; raises OSError."""
@@ -55,7 +84,7 @@ class Ring:
             self._remove_mark()
             bell.setblocking(False)
             self._server = await asyncio.get_running_loop().create_unix_server(
-                lambda: _Caller(self._on_ring), sock=bell, backlog=BACKLOG
+                lambda: _Caller(self), sock=bell, backlog=BACKLOG
             )
         except BaseException:
             bell.close()
@@ -64,13 +93,30 @@ class Ring:
             raise
 
     def close(self) -> None:
-        """Stop listening, and take the name away if it is still ours."""
+        """Stop listening, let the parked hook go, and take the name away if it is still ours."""
+        self.dismiss()
         if self._server is None:
             return
         self._server.close()
         self._server = None
         self._remove_name()
         self._remove_mark()
+
+    def hear(self) -> None:
+        """A caller's: somebody has rung."""
+        self._on_ring()
+
+    def park(self, caller: _Caller) -> None:
+        """A caller's: it stays. The one before it need not."""
+        self.dismiss()
+        self._parked = caller
+        self._on_park()
+
+    def unpark(self, caller: _Caller) -> None:
+        """A caller's: it has gone."""
+        if self._parked is caller:
+            self._parked = None
+            self._on_park()
 
     def _remove_mark(self) -> None:
         """The mark of an uploader, or of a session that may need one: not while there is a channel."""
@@ -86,19 +132,51 @@ class Ring:
 
 
 class _Caller(asyncio.Protocol):
-    """One ring: the connection alone is the message. Hung up when the hook does, or after a while."""
+    """One connection. A ring is hung up when the hook does, or after a while; a parked hook stays."""
 
-    def __init__(self, on_ring: Callable[[], None]) -> None:
-        self._on_ring = on_ring
+    def __init__(self, ring: Ring) -> None:
+        self._ring = ring
+        self._transport: asyncio.Transport | None = None
         self._deadline: asyncio.TimerHandle | None = None
+        self._on_released: Released | None = None
+
+    def release(self, text: bytes, on_released: Released) -> None:
+        """Give it the text; it answers with a byte once it has all of it."""
+        self._on_released = on_released
+        if self._transport is None or self._transport.is_closing():
+            self._finish(is_taken=False)
+        else:
+            self._transport.write(b"%d\n%s" % (len(text), text))
+
+    def hang_up(self) -> None:
+        """Close the connection; the hook ends."""
+        if self._transport is not None:
+            self._transport.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
         self._deadline = asyncio.get_running_loop().call_later(RING_SECONDS, transport.close)
-        self._on_ring()
+        self._ring.hear()
+
+    def data_received(self, data: bytes) -> None:
+        if data == PARK and self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+            self._ring.park(self)
+        elif self._on_released is not None:
+            self._finish(is_taken=True)
+            self.hang_up()
 
     def connection_lost(self, _error: Exception | None) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
+        self._finish(is_taken=False)
+        self._ring.unpark(self)
+
+    def _finish(self, *, is_taken: bool) -> None:
+        on_released, self._on_released = self._on_released, None
+        if on_released is not None:
+            on_released(is_taken)
 
 
 def is_answered(folder: Path, pid: int) -> bool:

@@ -21,22 +21,19 @@ import msgspec
 
 from channel import VERSION, mcp
 from channel.config import find_home
+from channel.delivery import Delivery
 from channel.facts import StatusFile, read_branch
 from channel.gap import report_gaps
-from channel.injected import InjectedLog
 from channel.link import Link, Status
 from channel.log import build_logger, guarded
 from channel.outbox import Outbox
 from channel.process import Parent, read_parent
-from channel.ring import Ring
-from channel.session import Decline, Inject, Repeat, Session, Wait
+from channel.session import Session
 from channel.spool import Record
 from channel.stdio import Stdio, claim
-from channel.text import neutralise, neutralise_name
 from channel.uploader import leave_behind
-from wire.frames import EVENT_BYTES, LEVEL, Declined, Hello, Process, Push
+from wire.frames import EVENT_BYTES, LEVEL, Declined, Hello, Process
 from wire.ids import build_id
-from wire.messages import build_meta
 
 TICK_SECONDS = 1.0
 """Between looks at the parent, and at the spool in case a ring was missed."""
@@ -44,11 +41,8 @@ TICK_SECONDS = 1.0
 LINK_SECONDS = 1.0
 """A client that doesn't ask for the tools gets no link before this."""
 
-HOLD_SECONDS = 30.0
-"""How long a push waits for a client that isn't listening yet."""
-
-PUSHES = 16
-"""Pushes that wait; the hub sends one at a time."""
+OWED = 64
+"""Reports that wait for a disk that takes them."""
 
 FLUSH_SECONDS = 0.06
 """On a signal, for what is still in the spool: 100 ms later comes the next, harder signal."""
@@ -78,11 +72,20 @@ class Channel:
         self._session = Session(environment.get("CLAUDE_CODE_SESSION_ID"), cwd)
         self._outbox = Outbox(home / "spool", parent_pid, self._log.warning)
         self._status = StatusFile(environment, parent_pid)
-        self._injected = InjectedLog(home / "injected.log")
-        self._ring = Ring(home / "run", parent_pid, self._on_ring)
         self._stdio = Stdio(self._on_line, lambda: self._end("parent_gone"))
-        self._pushes: asyncio.Queue[Push] = asyncio.Queue(PUSHES)
-        self._owed: deque[dict[str, Any]] = deque(maxlen=PUSHES)
+        self._delivery = Delivery(
+            home,
+            parent_pid,
+            session=self._session,
+            stdio=self._stdio,
+            status=self._status,
+            on_ring=self._on_ring,
+            report=self._report,
+            answer=self._answer,
+            log=self._log,
+        )
+        self._sending: set[asyncio.Task[None]] = set()
+        self._owed: deque[dict[str, Any]] = deque(maxlen=OWED)
         self._facts: tuple[str | None, str | None, str] | None = None
         self._branch: str | None = None
         self._link_due = asyncio.Event()
@@ -91,7 +94,8 @@ class Channel:
             home,
             self._outbox,
             build_hello=self._build_hello,
-            on_push=self._on_push,
+            on_push=self._delivery.receive,
+            on_withdraw=self._delivery.withdraw,
             random=random.random,
             log=self._log,
         )
@@ -104,12 +108,11 @@ class Channel:
         await self._stdio.open(wire_in, wire_out)
         loop.call_later(LINK_SECONDS, self._link_due.set)
         link = asyncio.create_task(self._keep_link())
-        works = [asyncio.create_task(work) for work in (self._tick(), self._push_in_turn())]
+        ticking = asyncio.create_task(self._tick())
         reason = await self._ended
-        for work in works:
-            work.cancel()
-        await asyncio.wait(works)
-        self._ring.close()  # before all else: a socket of this name means a channel to whoever comes after us
+        ticking.cancel()
+        await asyncio.wait([ticking])
+        self._delivery.close()  # before all else: a socket of this name means a channel to whoever comes after us
         if reason == "stopped" and self._link.status is Status.LINKED and os.getppid() == self._parent_pid:
             with guarded(self._log, "nobody is left to send the session's end"):
                 leave_behind(self._home, self._parent_pid)
@@ -142,8 +145,11 @@ class Channel:
                 text, is_error = self._call(effect.tool)
                 self._stdio.write(mcp.build_tool_answer(effect.request_id, text, is_error=is_error))
             case mcp.Listed():
-                self._session.list_tools(_now())
+                self._delivery.list_tools()
                 self._link_due.set()
+            case mcp.Pong():
+                self._follow()
+                self._delivery.take_pong(effect.number)
 
     def _call(self, tool: mcp.Reply | mcp.Progress) -> tuple[str, bool]:
         """The answer to a tool call, and whether it is an error; both for Claude to read."""
@@ -169,12 +175,15 @@ class Channel:
 
     def _on_ring(self) -> None:
         self._follow()
+        self._delivery.look()
         self._link.wake()
 
     def _follow(self) -> None:
         """Take in what hooks have written since the last time."""
         with guarded(self._log, "the spool could not be followed"):
-            moments = [self._session.see(seen.body, seen.at) for seen in self._outbox.see()]
+            heard = self._outbox.see()
+            moments = [self._session.see(seen.body, seen.at) for seen in heard]
+            self._delivery.hear(heard)
             if any(moments) or self._facts is None:
                 self._look_around()
 
@@ -215,13 +224,15 @@ class Channel:
         while True:
             if os.getppid() != self._parent_pid:
                 self._end("parent_gone")
-            if not self._ring.is_open:
+            if not self._delivery.ring.is_open:
                 try:
-                    await self._ring.open()
+                    await self._delivery.ring.open()
                 except OSError as error:
                     self._log.warning("hooks can't ring: %s", error)
             self._on_ring()
             self._correct()
+            with guarded(self._log, "messages were not looked after"):
+                self._delivery.tick()
             self._outbox.tidy()
             with contextlib.suppress(OSError):
                 while self._owed:
@@ -236,6 +247,7 @@ class Channel:
     async def _keep_link(self) -> None:
         await self._link_due.wait()
         self._parent = read_parent(self._parent_pid)
+        self._delivery.open(self._parent)
         while True:
             with guarded(self._log, "the link failed"):
                 await self._link.run()
@@ -254,63 +266,17 @@ class Channel:
             branch=self._branch,
         )
 
-    def _on_push(self, push: Push) -> None:
+    def _report(self, body: dict[str, Any]) -> None:
+        """Keep an event of ours for the hub, now or as soon as the disk takes it."""
         try:
-            self._pushes.put_nowait(push)
-        except asyncio.QueueFull:
-            self._log.warning("message %s was dropped: too many at once", push.message_id)
-
-    async def _push_in_turn(self) -> None:
-        while True:
-            push = await self._pushes.get()
-            with guarded(self._log, "a message was not injected"):
-                await self._push(push)
-
-    async def _push(self, push: Push) -> None:
-        deadline = _now() + HOLD_SECONDS
-        while True:
-            self._follow()
-            known = self._injected.has(push.message_id)
-            step = self._session.decide(push.session_id, _now(), known=known)
-            if not isinstance(step, Wait):
-                break
-            if _now() > deadline:
-                step = Decline("busy")
-                break
-            await asyncio.sleep(step.seconds)
-        if isinstance(step, Inject):
-            step = await self._inject(push)
-        if isinstance(step, Decline):
-            self._log.info("message %s declined: %s", push.message_id, step.reason)
-            await self._link.send(Declined(message_id=push.message_id, reason=step.reason))
-            return
-        report = {
-            "hook_event_name": "ChannelInjected",
-            "session_id": push.session_id,
-            "message_id": push.message_id,
-        }
-        try:
-            self._put(report)
+            self._put(body)
         except OSError:
-            self._owed.append(report)
+            self._owed.append(body)
 
-    async def _inject(self, push: Push) -> Repeat | Decline:
-        """Write the notification; its id is on disk before its first byte is on the wire."""
-        meta = build_meta(push.message_id, neutralise_name(push.author))
-        notification = mcp.build_notification(neutralise(push.text), meta)
-        if not self._stdio.can_write():
-            return Decline("busy")
-        try:
-            is_new = self._injected.add(push.message_id)
-        except OSError as error:
-            self._log.warning("message %s can't be noted as injected: %s", push.message_id, error)
-            return Decline("busy")
-        if is_new:
-            self._session.inject(_now())
-            self._stdio.write(notification)
-            await self._stdio.flush()  # as long as it takes: it is on its way, and must not be written again
-            self._log.info("message %s injected", push.message_id)
-        return Repeat()
+    def _answer(self, frame: Declined) -> None:
+        sending = asyncio.get_running_loop().create_task(self._link.send(frame))
+        self._sending.add(sending)
+        sending.add_done_callback(self._sending.discard)
 
 
 def main() -> None:
@@ -327,7 +293,3 @@ def main() -> None:
 async def _serve(wire_in: int, wire_out: int) -> None:
     await Channel(find_home(os.environ), os.getppid(), os.environ).run(wire_in, wire_out)
     os._exit(0)  # asyncio's and the interpreter's own shutdown would outlast Claude Code's patience
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

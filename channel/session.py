@@ -1,4 +1,4 @@
-"""Which session this process carries, whether it is idle, and so whether a message may go in now. Pure.
+"""Which session this process carries, and whether a turn is under way or about to begin. Pure.
 
 Learns from the hook events that pass through, since the id in the channel's environment goes stale
 with ``/clear`` and is never right after some resumes. What no hook tells (Esc at the terminal), Claude
@@ -8,44 +8,20 @@ Code's status file may: ``correct``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
-
-import msgspec
+from typing import Any
 
 from channel.status import Correction, Status, Turn, find_correction
 from wire.frames import ID_CHARS
 
-LISTEN_SECONDS = 1.0
-"""After answering ``tools/list``: the client starts listening up to 30 ms later, and loses what came before."""
-
 SETTLE_SECONDS = 10.0
 """After an injection, until its turn must have begun; a client without the channel flag never begins it."""
-
-
-class Inject(msgspec.Struct, frozen=True):
-    """Write it to Claude now."""
-
-
-class Repeat(msgspec.Struct, frozen=True):
-    """It has been written before: only report it again."""
-
-
-class Wait(msgspec.Struct, frozen=True):
-    """Ask again after so many seconds."""
-
-    seconds: float
-
-
-class Decline(msgspec.Struct, frozen=True):
-    """It stays queued at the hub."""
-
-    reason: Literal["busy", "elsewhere"]
 
 
 class Session:
     """What one process carries, as of the last event seen.
 
     ``is_certain``: a hook has named the session; until then the id is what the environment says.
+    ``transcript`` is where the client writes the conversation, empty until a hook has told.
     """
 
     def __init__(self, session_id: str | None, cwd: str) -> None:
@@ -53,7 +29,7 @@ class Session:
         self.cwd = cwd
         self.turn = Turn()
         self.is_certain = False
-        self._listed_at: float | None = None
+        self.transcript = ""
         self._injected_at: float | None = None
 
     @property
@@ -76,6 +52,13 @@ class Session:
         cwd = body.get("cwd")
         if isinstance(cwd, str) and cwd:
             self.cwd = cwd
+        transcript = body.get("transcript_path")
+        if isinstance(transcript, str) and transcript:
+            self.transcript = transcript
+        self._follow_turn(name, body, at)
+        return name in ("SessionStart", "Stop", "StopFailure", "CwdChanged")
+
+    def _follow_turn(self, name: object, body: Mapping[str, Any], at: int) -> None:
         match name:
             case "UserPromptSubmit":
                 self.turn, self._injected_at = Turn(busy=True, began_at=at, heard_at=at), None
@@ -89,7 +72,8 @@ class Session:
                 pass  # compaction happens inside a turn, too
             case "SessionStart" | "Stop" | "StopFailure" | "SessionEnd":
                 self.turn, self._injected_at = Turn(), None
-        return name in ("SessionStart", "Stop", "StopFailure", "CwdChanged")
+            case "ChannelInjected" if body.get("hook") == "Stop":
+                self.turn = Turn(busy=True, began_at=at, heard_at=at)  # what that hook said keeps Claude going
 
     def correct(self, status: Status, now: int) -> Correction | None:
         """Follow the status file where it knows better than the hooks, and say what is to be reported."""
@@ -100,24 +84,10 @@ class Session:
             self.turn.asking = False
         return correction
 
-    def list_tools(self, now: float) -> None:
-        """``tools/list`` was answered."""
-        self._listed_at = now
-
     def inject(self, now: float) -> None:
         """A message was written to Claude: its turn is about to begin."""
         self._injected_at = now
 
-    def decide(self, session_id: str, now: float, *, known: bool) -> Inject | Repeat | Wait | Decline:
-        """What to do with a message for ``session_id``; ``known`` if it has been injected before."""
-        if known:
-            return Repeat()
-        if session_id != self.session_id:
-            return Decline("elsewhere")
-        if self.busy or (self._injected_at is not None and now - self._injected_at < SETTLE_SECONDS):
-            return Decline("busy")
-        if self._listed_at is None:
-            return Wait(LISTEN_SECONDS)
-        if now - self._listed_at < LISTEN_SECONDS:
-            return Wait(LISTEN_SECONDS - (now - self._listed_at))
-        return Inject()
+    def is_starting(self, now: float) -> bool:
+        """Whether what was injected may still begin a turn."""
+        return self._injected_at is not None and now - self._injected_at < SETTLE_SECONDS

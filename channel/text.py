@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from wire.messages import SERVER_NAME
 from wire.text import show_unseen
 
 RESERVED_TAGS = ("channel", "system-reminder", "task-notification")
@@ -30,3 +31,16 @@ def neutralise_name(name: str) -> str:
     """An author's name as an attribute: one line, nothing that could end the tag."""
     line = " ".join(neutralise(name).split())[:NAME_CHARS]
     return line.replace("<", "(").replace(">", ")").replace('"', "'")
+
+
+def build_tag(message_id: str, author: str, text: str) -> str:
+    """A message in the form in which the client itself shows a push: for ways that don't lead through a push."""
+    attributes = {"source": SERVER_NAME, "message_id": message_id, "from": neutralise_name(author)}
+    values = " ".join(f'{name}="{_escape(value)}"' for name, value in attributes.items())
+    return f"<channel {values}>\n{neutralise(text)}\n</channel>"
+
+
+def _escape(value: str) -> str:
+    for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;"), ("'", "&apos;")):
+        value = value.replace(character, entity)
+    return value

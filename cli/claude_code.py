@@ -1,7 +1,8 @@
-"""Where Claude Code is, which hook events it knows, and where its files lie.
+"""Where Claude Code is, which hooks it knows, and where its files lie.
 
 Reads the executable instead of running it: an event that the installed version doesn't know makes
-older clients stop at start-up on a "Settings Warning" dialog.
+older clients stop at start-up on a "Settings Warning" dialog, and one that doesn't know what a parked
+hook is would wait for it.
 """
 
 from __future__ import annotations
@@ -43,6 +44,15 @@ class ClaudeFiles:
 
     settings: Path
     config: Path
+
+
+@dataclass(frozen=True)
+class KnownHooks:
+    """The events to install, whether a parked hook can wake this version, and whether it told (else we guess)."""
+
+    events: tuple[str, ...]
+    rewake: bool = False
+    is_told: bool = False
 
 
 def locate_files(environment: Mapping[str, str]) -> ClaudeFiles:
@@ -115,9 +125,25 @@ def read_events(code: Path) -> frozenset[str] | None:
     return known if known.issuperset({"PreToolUse", "Stop"}) else None
 
 
+def knows_rewake(code: Path) -> bool:
+    """Whether this Claude Code can be woken by a hook that it runs in the background (from 2.1.69 to 2.1.81 on)."""
+    try:
+        with code.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return content.find(b"asyncRewake") >= 0
+    except (OSError, ValueError):
+        return False
+
+
 def choose_events(known: frozenset[str] | None) -> list[str]:
     """What to install, in our order."""
     return [event for event in WANTED_EVENTS if event in (BASE_EVENTS if known is None else known)]
+
+
+def read_hooks(command: Path | None) -> KnownHooks:
+    """What to install for the Claude Code that ``command`` starts; the least for one that isn't there."""
+    code = find_code(command) if command is not None else None
+    known = read_events(code) if code is not None else None
+    return KnownHooks(tuple(choose_events(known)), code is not None and knows_rewake(code), known is not None)
 
 
 def _list_arrays(content: mmap.mmap) -> Iterator[frozenset[str]]:

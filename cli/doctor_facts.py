@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from cli import claude_code, files, json_text, session_logs, settings_edit
 from cli.called import name_command
+from cli.claude_code import KnownHooks
 from cli.edit_files import naming, read_file
 from cli.errors import CliError, HubRefused, HubSaidNo, HubUnreachable
 from cli.facts import Carrier, ClaudeFacts, Facts, InstallFacts, PairingFacts, SessionLog
@@ -30,24 +31,24 @@ VERSION_SECONDS = 10.0
 
 def gather_facts(home: Home, environment: Mapping[str, str]) -> Facts:
     """Everything, at once; takes as long as the hub does to answer, at most."""
-    claude, events = _look_at_claude(environment)
+    claude, known = _look_at_claude(environment)
     running = list_running(home)
     return Facts(
         claude=claude,
         pairing=_look_at_pairing(home),
-        install=_look_at_install(home, environment, build_wiring(home, events)),
+        install=_look_at_install(home, environment, build_wiring(home, known)),
         carriers=tuple(Carrier(one.pid, one.has_flag, one.is_heard) for one in running),
         logs=tuple(_look_at_logs(home, environment, [one.pid for one in running if one.is_heard])),
         command=name_command(),
     )
 
 
-def _look_at_claude(environment: Mapping[str, str]) -> tuple[ClaudeFacts, list[str]]:
+def _look_at_claude(environment: Mapping[str, str]) -> tuple[ClaudeFacts, KnownHooks]:
     command = claude_code.find_claude(environment)
+    known = claude_code.read_hooks(command)
     if command is None:
-        return ClaudeFacts(), claude_code.choose_events(None)
-    events = claude_code.choose_events(claude_code.read_events(claude_code.find_code(command)))
-    return ClaudeFacts(str(command), _ask_version(command), tuple(events)), events
+        return ClaudeFacts(), known
+    return ClaudeFacts(str(command), _ask_version(command), known.events, known.rewake), known
 
 
 def _ask_version(command: Path) -> str | None:
@@ -97,8 +98,10 @@ def _look_at_install(home: Home, environment: Mapping[str, str], wiring: Wiring)
     except CliError as error:
         return InstallFacts(problem=str(error))
     places = settings_edit.find_hooks(settings)
-    ours = {str(place[1]): json_text.get_value(settings, place) for place in places}
-    interpreter = next((str(hook.get("command")) for hook in ours.values()), None)
+    ours: dict[str, list[Any]] = {}
+    for place in places:
+        ours.setdefault(str(place[1]), []).append(json_text.get_value(settings, place))
+    interpreter = next((str(found[0].get("command")) for found in ours.values()), None)
     server = _get(config, "mcpServers", SERVER_NAME)
     server_command = str(server.get("command")) if isinstance(server, dict) else None
     allowed = _get(settings, "permissions", "allow")
@@ -107,7 +110,11 @@ def _look_at_install(home: Home, environment: Mapping[str, str], wiring: Wiring)
     scripts = set(states.values())
     return InstallFacts(
         events=tuple(ours),
-        stale_events=tuple(event for event, hook in ours.items() if hook != wiring.hook),
+        stale_events=tuple(
+            event
+            for event, found in ours.items()
+            if sorted(found, key=str) != sorted(wiring.hooks.get(event, []), key=str)
+        ),
         hooks_disabled=_get(settings, "disableAllHooks") is True,
         script="missing" if "missing" in scripts else "old" if "old" in scripts else "ok",
         uploader=uploader,
@@ -120,6 +127,9 @@ def _look_at_install(home: Home, environment: Mapping[str, str], wiring: Wiring)
             permission for permission in settings_edit.PERMISSIONS if permission not in (allowed or [])
         ),
     )
+
+
+_SCRIPT_STATES = ("missing", "old", "ok")
 
 
 def _compare(path: Path, current: bytes) -> Literal["ok", "missing", "old"]:

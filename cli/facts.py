@@ -23,11 +23,12 @@ class Finding:
 
 @dataclass(frozen=True)
 class ClaudeFacts:
-    """The Claude Code that would be started: None fields were not found out."""
+    """The Claude Code that would be started: None fields were not found out. ``rewake``: a hook can wake it."""
 
     command: str | None = None
     version: str | None = None
     wanted_events: tuple[str, ...] = ()
+    rewake: bool = True
 
 
 @dataclass(frozen=True)

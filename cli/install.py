@@ -18,7 +18,7 @@ from typing import Any
 import hooks
 from cli import claude_code, exits, files, install_record, json_text, settings_edit
 from cli.called import name_command
-from cli.claude_code import ClaudeFiles
+from cli.claude_code import ClaudeFiles, KnownHooks
 from cli.consent import ask
 from cli.edit_files import Change, ChangedMeanwhile, FileText, apply_changes, naming, read_file, render_diff
 from cli.errors import Failed
@@ -31,21 +31,22 @@ ATTEMPTS = 10
 
 @dataclass(frozen=True)
 class Wiring:
-    """What is to stand in Claude Code's files."""
+    """What is to stand in Claude Code's files: our hooks on each event, and the server."""
 
-    hook: dict[str, Any]
+    hooks: dict[str, list[dict[str, Any]]]
     server: dict[str, Any]
-    events: list[str]
 
 
-def build_wiring(home: Home, events: list[str]) -> Wiring:
+def build_wiring(home: Home, known: KnownHooks) -> Wiring:
     """For this interpreter. Hooks need only the standard library, so they get the one behind the
     environment: it outlives it. The channel needs our packages, so it gets the environment's own."""
-    base = getattr(sys, "_base_executable", sys.executable)
+    base = str(Path(getattr(sys, "_base_executable", sys.executable)).resolve())
+    hook = settings_edit.build_hook(base, hooks.LOADER, str(home.root))
+    wake = settings_edit.build_wake_hook(base, hooks.WAKE_LOADER, str(home.root))
+    wakes_on = hooks.WAKE_EVENTS if known.rewake else ()
     return Wiring(
-        hook=settings_edit.build_hook(str(Path(base).resolve()), hooks.LOADER, str(home.root)),
+        hooks={event: [hook, wake] if event in wakes_on else [hook] for event in known.events},
         server=settings_edit.build_server(sys.executable, str(home.root)),
-        events=events,
     )
 
 
@@ -58,7 +59,7 @@ def build_our_files(home: Home) -> dict[Path, bytes]:
 def install(arguments: argparse.Namespace) -> int:
     home = locate_home(os.environ)
     claude = claude_code.locate_files(os.environ)
-    wiring = build_wiring(home, _detect_events())
+    wiring = build_wiring(home, _detect_hooks())
     ours = build_our_files(home)
 
     before = install_record.read_record(home)
@@ -66,7 +67,7 @@ def install(arguments: argparse.Namespace) -> int:
     def plan() -> list[Change]:
         settings, config = read_file(claude.settings), read_file(claude.config)
         with naming(claude.settings):
-            new_settings = settings_edit.add_to_settings(settings.text, wiring.hook, wiring.events)
+            new_settings = settings_edit.add_to_settings(settings.text, wiring.hooks)
         with naming(claude.config):
             new_config = settings_edit.add_to_config(config.text, wiring.server)
         return [_edit(config, new_config), _edit(settings, new_settings)]
@@ -137,20 +138,21 @@ def uninstall(arguments: argparse.Namespace) -> int:
     return exits.OK
 
 
-def _detect_events() -> list[str]:
+def _detect_hooks() -> KnownHooks:
     command = claude_code.find_claude(os.environ)
-    known = claude_code.read_events(claude_code.find_code(command)) if command else None
-    events = claude_code.choose_events(known)
+    known = claude_code.read_hooks(command)
     if command is None:
         print(
             "Claude Code was not found (PATH, HELIOGRAPH_CLAUDE): only the events that every version knows "
             f"are installed. Run `{name_command()} install` again once it is there."
         )
-    elif known is None:
+    elif not known.is_told:
         print(f"{command} doesn't tell which events it knows: only those that every version knows are installed.")
-    elif missing := [event for event in claude_code.WANTED_EVENTS if event not in events]:
+    elif missing := [event for event in claude_code.WANTED_EVENTS if event not in known.events]:
         print(f"This Claude Code doesn't know {', '.join(missing)}: left out.")
-    return events
+    if command is not None and not known.rewake:
+        print("This Claude Code can't be woken by a hook: without the channel flag messages wait for the next prompt.")
+    return known
 
 
 def _edit(file: FileText, new_text: str) -> Change:

@@ -7,21 +7,30 @@ name; the two permissions are ours by name. Everything else in the files is some
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cli import json_text
 from cli.json_text import NotUnderstood, Path
 from wire.messages import SERVER_NAME
 
-_LOADS = re.compile(r"^[^#\n]*\b(?:from\s+heliograph_hook\s+import\b|import\s+heliograph_hook\b)", re.MULTILINE)
+_LOADS = re.compile(r"^[^#\n]*\b(?:from\s+(heliograph_\w+)\s+import\b|import\s+(heliograph_\w+)\b)", re.MULTILINE)
 _CALLS = re.compile(r"\bmain\(")
+
+SCRIPTS = ("heliograph_hook", "heliograph_wake")
 
 PERMISSIONS = (f"mcp__{SERVER_NAME}__reply", f"mcp__{SERVER_NAME}__progress")
 """Without these Claude asks before each reply to the hub."""
 
 HOOK_SECONDS = 5
 """After this Claude Code goes on without a hook of ours; it takes milliseconds."""
+
+PARK_SECONDS = 14 * 24 * 3600
+"""How long a hook may be parked beside an idle Claude. The client's timers end at 24 days."""
+
+WAKE_SUMMARY = "Message from Heliograph"
+WAKE_MESSAGE = "Somebody wrote to this session on its Heliograph page:"
+"""What the terminal shows, and what Claude reads before the text (2.1.197 and later; else "Stop hook feedback")."""
 
 _KINDS: dict[type, str] = {dict: "an object", list: "an array"}
 
@@ -36,6 +45,18 @@ def build_hook(interpreter: str, loader: str, home: str) -> dict[str, Any]:
     }
 
 
+def build_wake_hook(interpreter: str, loader: str, home: str) -> dict[str, Any]:
+    """The hook that is parked to wake an idle Claude: in the background, even where ``asyncRewake`` means nothing."""
+    return {
+        **build_hook(interpreter, loader, home),
+        "timeout": PARK_SECONDS,
+        "async": True,
+        "asyncRewake": True,
+        "rewakeSummary": WAKE_SUMMARY,
+        "rewakeMessage": WAKE_MESSAGE,
+    }
+
+
 def build_server(interpreter: str, home: str) -> dict[str, Any]:
     """The channel. ``-I``, so that a project's own folder ``channel`` is never imported instead."""
     return {
@@ -46,28 +67,37 @@ def build_server(interpreter: str, home: str) -> dict[str, Any]:
     }
 
 
-def add_to_settings(text: str, hook: dict[str, Any], events: Sequence[str]) -> str:
-    """The settings with ``hook`` on exactly ``events`` and our permissions; raises NotUnderstood."""
+def add_to_settings(text: str, hooks: Mapping[str, Sequence[dict[str, Any]]]) -> str:
+    """The settings with exactly these hooks of ours on each event, and our permissions; raises NotUnderstood."""
     settings = _read_object(text)
-    outdated = [place for place in find_hooks(settings) if place[1] not in events]
+    wanted = {(event, name_script(hook)) for event, ours in hooks.items() for hook in ours}
+    outdated = [place for place in find_hooks(settings) if (place[1], _name_script_at(settings, place)) not in wanted]
     text = _drop_hooks(text, outdated)
     # Not even an empty list: the name alone makes a client that doesn't know it complain.
     text = _drop_empty(text, sorted({place[:2] for place in outdated}, key=str), None)
     text = _ensure(text, ("hooks",), {})
-    for event in events:
+    for event, ours in hooks.items():
         text = _ensure(text, ("hooks", event), [])
-        places = [place for place in find_hooks(json_text.parse(text)) if place[1] == event]
-        if not places:
-            text = json_text.append_item(text, ("hooks", event), {"hooks": [hook]})
-            continue
-        text = _drop_hooks(text, places[1:])
-        if json_text.get_value(json_text.parse(text), places[0]) != hook:
-            text = json_text.set_value(text, places[0], hook)
+        for hook in ours:
+            text = _add_hook(text, event, hook)
     text = _ensure(text, ("permissions",), {})
     text = _ensure(text, ("permissions", "allow"), [])
     for permission in PERMISSIONS:
         if permission not in json_text.get_value(json_text.parse(text), ("permissions", "allow")):
             text = json_text.append_item(text, ("permissions", "allow"), permission)
+    return text
+
+
+def _add_hook(text: str, event: str, hook: dict[str, Any]) -> str:
+    """``hook`` on ``event``, once; in the place of one that runs the same script."""
+    settings = json_text.parse(text)
+    script = name_script(hook)
+    places = [p for p in find_hooks(settings) if p[1] == event and _name_script_at(settings, p) == script]
+    if not places:
+        return json_text.append_item(text, ("hooks", event), {"hooks": [hook]})
+    text = _drop_hooks(text, places[1:])
+    if json_text.get_value(json_text.parse(text), places[0]) != hook:
+        text = json_text.set_value(text, places[0], hook)
     return text
 
 
@@ -122,15 +152,28 @@ def find_hooks(settings: Any) -> list[Path]:
 
 
 def is_ours(hook: Any) -> bool:
-    """Whether a hook runs our script: ``-c``, a text that imports and calls it, and a home, in exec form.
+    """Whether a hook runs a script of ours: ``-c``, a text that imports and calls it, and a home, in exec form.
 
     Every loader we ever wrote has this form. A command that only names the script is somebody else's.
     """
+    return name_script(hook) is not None
+
+
+def name_script(hook: Any) -> str | None:
+    """Which of our scripts a hook runs; None if it is somebody else's."""
     args = hook.get("args") if isinstance(hook, dict) else None
     if not isinstance(args, list) or not all(isinstance(word, str) for word in args) or args[-3:-2] != ["-c"]:
-        return False
+        return None
     loader, home = args[-2:]
-    return bool(home.startswith("/") and _LOADS.search(loader) and _CALLS.search(loader))
+    found = _LOADS.search(loader)
+    if found is None or not home.startswith("/") or not _CALLS.search(loader):
+        return None
+    script = found[1] or found[2]
+    return script if script in SCRIPTS else None
+
+
+def _name_script_at(settings: Any, place: Path) -> str | None:
+    return name_script(json_text.get_value(settings, place))
 
 
 def list_containers(value: Any) -> list[Path]:

@@ -1,14 +1,14 @@
 """What Claude Code runs at each event, and how the installer makes it run that.
 
-The installer copies ``SCRIPTS`` to ``<HELIOGRAPH_HOME>/hooks`` and writes ``LOADER`` into
-Claude Code's settings, so that neither a deleted clone nor a rebuilt environment makes a hook fail.
+The installer copies ``SCRIPTS`` to ``<HELIOGRAPH_HOME>/hooks`` and writes ``LOADER`` and ``WAKE_LOADER``
+into Claude Code's settings, so that neither a deleted clone nor a rebuilt environment makes a hook fail.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-SCRIPTS = tuple(Path(__file__).with_name(name) for name in ("heliograph_room.py", "heliograph_hook.py"))
+SCRIPTS = tuple(Path(__file__).with_name(f"heliograph_{name}.py") for name in ("room", "hook", "wake"))
 """What is copied, in this order: the hook may run in between, and needs the other."""
 
 LOADER = (
@@ -25,3 +25,9 @@ It imports the script instead of running it, so that its bytecode is cached (com
 costs a third of the floor), and it exits 0 whatever is missing: Python itself exits 2 on a missing
 script, and 2 is what blocks Claude.
 """
+
+WAKE_LOADER = LOADER.replace("heliograph_hook", "heliograph_wake")
+"""The same for the hook that is parked to wake an idle Claude."""
+
+WAKE_EVENTS = ("SessionStart", "Stop")
+"""When it is parked: a newer one lets the older go."""

@@ -3,7 +3,9 @@
 Reads the event from stdin, writes one spool line with one O_APPEND write, tells the channel of this
 Claude Code process (the parent) that there is something to fetch, and ends the process. Where there
 is no channel it starts an uploader instead. It knows neither the hub nor any key, and understands
-nothing of the event but its name. It never fails Claude: whatever happens, exit 0 and an empty stdout.
+nothing of the event but its name. Where the channel has left a message to be handed over, it claims
+that and prints it as its answer. It never fails Claude: whatever happens, exit 0, and stdout holds
+such an answer or nothing.
 
 Standard library only, and on the common path only modules that are compiled into the interpreter,
 or next to it: each import is paid at every tool call. What is rarely needed is in ``heliograph_room``:
@@ -19,6 +21,7 @@ STEP_BYTES = 64 * 1024  # what one process may add to the spool between two look
 UPLOADER_SECONDS = 5.0  # how fresh an uploader's mark is while it lives; a session's channel is up by then, too
 LOG_BYTES = 256 * 1024  # of hook.log before it is moved aside to hook.log.1
 CHUNK_BYTES = 64 * 1024  # a pipe's capacity
+CLAIMS = {b"PostToolUse": (b"now",), b"UserPromptSubmit": (b"now", b"next"), b"Stop": (b"now", b"next")}
 FLAGS = posix.O_WRONLY | posix.O_APPEND | posix.O_CREAT | posix.O_CLOEXEC
 
 
@@ -43,6 +46,7 @@ def handle(home: bytes) -> None:
     if size <= STDIN_BYTES and (body[:1] != b"{" or body[-1:] != b"}"):
         raise ValueError(f"not a JSON object on stdin ({size} bytes)")
     pid = posix.getppid()
+    name = read_name(body)
     event_id = build_id(at, posix.urandom(8))
     lost = None
     try:
@@ -54,9 +58,11 @@ def handle(home: bytes) -> None:
         make_folder(home + b"/spool")
         count(home + b"/spool", pid, body, DROPPED)
         lost = error
+    answer = claim(home, pid, name, body) if name in CLAIMS else b""
     if not ring(home, pid, event_id):
-        is_end = is_named(body, b"SessionEnd")
-        start_uploader(home, pid, is_start=is_named(body, b"SessionStart"), is_end=is_end)
+        start_uploader(home, pid, is_start=name == b"SessionStart", is_end=name == b"SessionEnd")
+    if answer:
+        posix.write(1, answer)
     if lost:
         raise lost
 
@@ -89,10 +95,10 @@ def keep(home: bytes, pid: int, head: bytes, body: bytes, size: int) -> None:
         write_spool(path, line)
 
 
-def is_named(body: bytes, name: bytes) -> bool:
-    """Whether the event has this name: the first one in it, since tools' inputs come later."""
+def read_name(body: bytes) -> bytes:
+    """The event's name: the first one in it, since tools' inputs come later."""
     start = body.find(b'"hook_event_name":')
-    return start >= 0 and body[start + 18 : start + 24 + len(name)].lstrip().startswith(b'"%s"' % name)
+    return body[start + 18 : start + 64].partition(b'"')[2].partition(b'"')[0] if start >= 0 else b""
 
 
 def read_stdin() -> tuple[bytes, int]:
@@ -130,6 +136,50 @@ def write_spool(path: bytes, line: bytes) -> None:
             pass
         posix.close(fd)
     raise OSError("the spool file was replaced three times")
+
+
+def claim(home: bytes, pid: int, name: bytes, body: bytes) -> bytes:
+    """The answer that hands over a message which the channel left for this moment; empty if there is none.
+
+    The channel writes ``run/<pid>.now`` and ``.next``: the session's id, the record to be kept of the handover,
+    and the text as a JSON string, a line each. One rename makes it ours, so that no other hook prints it too.
+    """
+    for kind in CLAIMS[name]:
+        path = b"%s/run/%d.%s" % (home, pid, kind)
+        try:
+            fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
+        session_id = posix.read(fd, 128).partition(b"\n")[0]
+        posix.close(fd)
+        if session_id not in body or (name == b"PostToolUse" and b'"agent_id":"' in body):
+            continue  # left for another session, or this is a subagent: it isn't spoken to
+        at = time.time_ns() // 1000
+        event_id = build_id(at, posix.urandom(8))
+        claimed = path + b"." + event_id
+        try:
+            posix.rename(path, claimed)
+        except FileNotFoundError:
+            continue  # another hook has it, or it was taken back
+        _, record, text = read_file(claimed).split(b"\n", 2)
+        record = b'%s,"hook":"%s"}' % (record[:-1], name)
+        try:
+            line = b"\nc %s %d %d %d %s\n" % (event_id, at, pid, len(record), record)
+            write_spool(b"%s/spool/%d.log" % (home, pid), line)
+            posix.unlink(claimed)
+        except Exception as error:  # the channel finds the claimed file, and keeps the record itself
+            log(home, error)
+        return b'{"hookSpecificOutput":{"hookEventName":"%s","additionalContext":%s}}' % (name, text)
+    return b""
+
+
+def read_file(path: bytes) -> bytes:
+    fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+    chunks = []
+    while chunk := posix.read(fd, CHUNK_BYTES):
+        chunks.append(chunk)
+    posix.close(fd)
+    return b"".join(chunks).strip()
 
 
 def ring(home: bytes, pid: int, event_id: bytes) -> bool:

@@ -12,6 +12,7 @@ import websockets
 from websockets.asyncio.server import Server, ServerConnection, serve
 
 from wire.frames import (
+    LEVEL,
     Ack,
     Bye,
     ChannelFrame,
@@ -21,6 +22,7 @@ from wire.frames import (
     HubFrame,
     Push,
     Welcome,
+    When,
     decode_from_channel,
     encode,
 )
@@ -91,8 +93,10 @@ class HubDouble:
     async def send(self, frame: HubFrame | str) -> None:
         await self.links[-1].send(frame if isinstance(frame, str) else encode(frame))
 
-    async def push(self, message_id: str, session_id: str, text: str = "hello", author: str = "Maya") -> None:
-        await self.send(Push(message_id=message_id, session_id=session_id, text=text, author=author))
+    async def push(
+        self, message_id: str, session_id: str, text: str = "hello", author: str = "Maya", when: When = "auto"
+    ) -> None:
+        await self.send(Push(message_id=message_id, session_id=session_id, text=text, author=author, when=when))
 
     async def drop(self) -> None:
         """Cut the newest link without a word."""
@@ -123,7 +127,7 @@ class HubDouble:
                 if isinstance(frame, Hello) and self.greeting is not None:
                     await link.send(self.greeting)
                 elif isinstance(frame, Hello) and self.welcomes:
-                    await link.send(encode(Welcome(level=1, features=[], link_id="link", hub_version="0")))
+                    await link.send(encode(Welcome(level=LEVEL, features=[], link_id="link", hub_version="0")))
                 elif isinstance(frame, Events) and self.acks:
                     await link.send(encode(Ack(seq=frame.seq)))
         except websockets.ConnectionClosed:

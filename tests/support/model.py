@@ -138,7 +138,8 @@ async def answer_messages(request: web.Request) -> web.StreamResponse:
     messages = body.get("messages", [])
     tools = [tool.get("name", "") for tool in body.get("tools") or []]
     if tools:
-        said = [text for message in messages if message.get("role") == "user" for text in spoken_texts(message)]
+        # The client's own messages are of role "system": what arrives mid-turn, what hooks add.
+        said = [text for message in messages if message.get("role") != "assistant" for text in spoken_texts(message)]
         stage.heard.append(said)
     turn = choose_turn(stage.scenes, messages, tools)
     head: dict[str, Any] = {

@@ -56,7 +56,7 @@ class Model:
         self._stage.post(f"/stage/gates/{gate}", {})
 
     def times_heard(self, text: str) -> int:
-        """How often the user's side of one conversation contains ``text``, in the latest request that has it."""
+        """How often all but the model's side of a conversation contains ``text``, in the latest request that has it."""
         conversations: list[list[str]] = self._stage.get("/stage/heard")
         counts = [sum(said.count(text) for said in conversation) for conversation in conversations]
         return next((count for count in reversed(counts) if count), 0)
