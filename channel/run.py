@@ -25,6 +25,7 @@ from channel.facts import StatusFile, read_branch
 from channel.injected import InjectedLog
 from channel.link import Link, Status
 from channel.log import build_logger, guarded
+from channel.meter import Meter
 from channel.outbox import Outbox
 from channel.process import Parent, read_parent
 from channel.ring import Ring
@@ -78,6 +79,7 @@ class Channel:
         self._outbox = Outbox(home / "spool", parent_pid, self._log.warning)
         self._gap = Gap(home / "spool", parent_pid)
         self._status = StatusFile(environment, parent_pid)
+        self._meter = Meter(home / "run", parent_pid, self._session, self._put, self._log)
         self._injected = InjectedLog(home / "injected.log")
         self._ring = Ring(home / "run", parent_pid, self._on_ring)
         self._stdio = Stdio(self._on_line, lambda: self._end("parent_gone"))
@@ -104,12 +106,13 @@ class Channel:
         await self._stdio.open(wire_in, wire_out)
         loop.call_later(LINK_SECONDS, self._link_due.set)
         link = asyncio.create_task(self._keep_link())
-        works = [asyncio.create_task(work) for work in (self._tick(), self._push_in_turn())]
+        works = [asyncio.create_task(work) for work in (self._tick(), self._push_in_turn(), self._meter.run())]
         reason = await self._ended
         for work in works:
             work.cancel()
         await asyncio.wait(works)
         self._ring.close()  # before all else: a socket of this name means a channel to whoever comes after us
+        self._meter.finish()
         if reason == "stopped" and self._link.status is Status.LINKED and os.getppid() == self._parent_pid:
             with guarded(self._log, "nobody is left to send the session's end"):
                 leave_behind(self._home, self._parent_pid)
@@ -174,7 +177,10 @@ class Channel:
     def _follow(self) -> None:
         """Take in what hooks have written since the last time."""
         with guarded(self._log, "the spool could not be followed"):
-            moments = [self._session.see(seen.body, seen.at) for seen in self._outbox.see()]
+            moments = []
+            for seen in self._outbox.see():
+                moments.append(self._session.see(seen.body, seen.at))
+                self._meter.see(seen.body)
             if any(moments) or self._facts is None:
                 self._look_around()
 
