@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from cli import claude_code, files, json_text, session_logs, settings_edit
+from cli import claude_code, files, json_text, session_logs, settings_edit, statusline_edit
 from cli.called import name_command
 from cli.edit_files import naming, read_file
 from cli.errors import CliError, HubRefused, HubSaidNo, HubUnreachable
@@ -109,6 +109,7 @@ def _look_at_install(home: Home, environment: Mapping[str, str], wiring: Wiring)
         hooks_disabled=_get(settings, "disableAllHooks") is True,
         script=states[home.hook_script],
         uploader=states[home.uploader_file],
+        statusline=_look_at_statusline(settings, wiring, is_script_ok=states[home.statusline_script] == "ok"),
         interpreter=interpreter,
         interpreter_there=interpreter is None or os.access(interpreter, os.X_OK),
         server="missing" if server is None else "ok" if server == wiring.server else "stale",
@@ -118,6 +119,20 @@ def _look_at_install(home: Home, environment: Mapping[str, str], wiring: Wiring)
             permission for permission in settings_edit.PERMISSIONS if permission not in (allowed or [])
         ),
     )
+
+
+def _look_at_statusline(
+    settings: Any, wiring: Wiring, *, is_script_ok: bool
+) -> Literal["none", "ok", "stale", "script", "interpreter"]:
+    wrapper = statusline_edit.find_wrapper(settings)
+    if wrapper is None:
+        return "none"
+    if not os.access(wrapper.interpreter, os.X_OK):
+        return "interpreter"
+    if not is_script_ok:
+        return "script"
+    current = statusline_edit.build_command(*wiring.statusline, wrapper.original)
+    return "ok" if _get(settings, statusline_edit.KEY, "command") == current else "stale"
 
 
 def _compare(path: Path, current: bytes) -> Literal["ok", "missing", "old"]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import hooks
-from cli import claude_code, exits, files, install_record, json_text, settings_edit
+from cli import claude_code, exits, files, install_record, json_text, settings_edit, statusline_edit
 from cli.called import name_command
 from cli.claude_code import ClaudeFiles
 from cli.consent import ask
@@ -36,23 +36,27 @@ class Wiring:
     hook: dict[str, Any]
     server: dict[str, Any]
     events: list[str]
+    statusline: tuple[str, str, str]
+    """Of the wrapper around the user's status line: interpreter, loader, home."""
 
 
 def build_wiring(home: Home, events: list[str]) -> Wiring:
     """For this interpreter. Hooks need only the standard library, so they get the one behind the
     environment: it outlives it. The channel needs our packages, so it gets the environment's own."""
-    base = getattr(sys, "_base_executable", sys.executable)
+    base = str(Path(getattr(sys, "_base_executable", sys.executable)).resolve())
     return Wiring(
-        hook=settings_edit.build_hook(str(Path(base).resolve()), hooks.LOADER, str(home.root)),
+        hook=settings_edit.build_hook(base, hooks.LOADER, str(home.root)),
         server=settings_edit.build_server(sys.executable, str(home.root)),
         events=events,
+        statusline=(base, hooks.STATUSLINE_LOADER, str(home.root)),
     )
 
 
 def build_our_files(home: Home) -> dict[Path, bytes]:
-    """What the hooks need of ours: the script, and the interpreter that can run the uploader."""
-    script = Path(hooks.__file__).with_name("heliograph_hook.py").read_bytes()
-    return {home.hook_script: script, home.uploader_file: os.fsencode(sys.executable) + b"\n"}
+    """What hooks and status line need of ours: the scripts, and the interpreter that can run the uploader."""
+    scripts = (home.hook_script, home.statusline_script)
+    ours = {script: Path(hooks.__file__).with_name(script.name).read_bytes() for script in scripts}
+    return {**ours, home.uploader_file: os.fsencode(sys.executable) + b"\n"}
 
 
 def install(arguments: argparse.Namespace) -> int:
@@ -67,6 +71,7 @@ def install(arguments: argparse.Namespace) -> int:
         settings, config = read_file(claude.settings), read_file(claude.config)
         with naming(claude.settings):
             new_settings = settings_edit.add_to_settings(settings.text, wiring.hook, wiring.events)
+            new_settings = _edit_statusline(new_settings, wiring, arguments.statusline)
         with naming(claude.config):
             new_config = settings_edit.add_to_config(config.text, wiring.server)
         return [_edit(config, new_config), _edit(settings, new_settings)]
@@ -113,7 +118,7 @@ def uninstall(arguments: argparse.Namespace) -> int:
 
     def plan() -> list[Change]:
         return [
-            *(_take_out(path, record, settings_edit.remove_from_settings) for path in sorted(settings)),
+            *(_take_out(path, record, _remove_from_settings) for path in sorted(settings)),
             *(_take_out(path, record, settings_edit.remove_from_config) for path in sorted(configs)),
         ]
 
@@ -151,6 +156,17 @@ def _detect_events() -> list[str]:
     elif missing := [event for event in claude_code.WANTED_EVENTS if event not in events]:
         print(f"This Claude Code doesn't know {', '.join(missing)}: left out.")
     return events
+
+
+def _edit_statusline(text: str, wiring: Wiring, wanted: bool | None) -> str:
+    """The settings with the status line wrapped or not; None: as it is, brought to this version."""
+    if wanted is None:
+        wanted = statusline_edit.find_wrapper(json_text.parse(text)) is not None
+    return statusline_edit.wrap(text, *wiring.statusline) if wanted else statusline_edit.unwrap(text)
+
+
+def _remove_from_settings(text: str, created: Sequence[json_text.Path] | None) -> str:
+    return statusline_edit.unwrap(settings_edit.remove_from_settings(text, created))
 
 
 def _edit(file: FileText, new_text: str) -> Change:
