@@ -95,7 +95,7 @@ class Meter:
 
     def _report(self, session_id: str, usage: dict[str, Any]) -> None:
         now = asyncio.get_running_loop().time()
-        is_empty = not usage["totals"] and usage["limits"] is None and usage["cost_usd"] is None
+        is_empty = not any(usage[part] for part in ("totals", "limits", "cost_usd", "context_used"))
         if is_empty or self._reported == (session_id, usage) or (self._session.busy and now < self._report_at):
             return
         with contextlib.suppress(OSError):  # a full disk: the next look tries again

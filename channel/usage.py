@@ -20,11 +20,11 @@ from channel import loose
 MESSAGES = 2048
 """Messages remembered to be told apart: the lines of one stand close together, those of parallel agents between."""
 
-MODELS = 32
-DAYS = 366
-MODEL_CHARS = 128
+MODELS = 12
+DAYS = 90
+MODEL_CHARS = 96
 TOKENS = 2**40
-"""Bounds of what is believed and kept: the transcript isn't ours."""
+"""Bounds of what is believed and kept: the transcript isn't ours, and a report has to fit into an event."""
 
 WINDOW = 200_000
 LARGE_WINDOW = 1_000_000

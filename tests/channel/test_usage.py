@@ -7,11 +7,14 @@ import random
 from collections import Counter
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from channel.statusline import build_report
 from channel.usage import DAYS, LARGE_WINDOW, MESSAGES, MODELS, WINDOW, Tokens, Usage, find_window
+from wire.frames import EVENT_BYTES
 
 A = "session-a"
 B = "session-b"
@@ -186,6 +189,18 @@ def test_a_transcript_can_not_make_it_grow_forever() -> None:
     assert len(usage.totals) == MODELS
     assert len(usage.days) <= DAYS
     assert len(usage._counted) <= MESSAGES
+
+
+def test_the_largest_report_fits_into_an_event() -> None:
+    usage = Usage(A)
+    largest = dict.fromkeys(("input_tokens", "output_tokens", "cache_read_input_tokens"), 2**40 - 1)
+    for day in range(DAYS + 1):
+        for number in range(MODELS):
+            at = f"{2000 + day}-01-01T00:00:00Z"
+            usage.take(build_line(day * MODELS + number, model=f"{number:0>500}"[::-1], at=at, usage=largest))
+    assert len(usage.days) == DAYS
+    assert len(usage.totals) == MODELS
+    assert len(msgspec.json.encode(build_report(usage, None))) < EVENT_BYTES - 4096
 
 
 @pytest.mark.parametrize("seed", range(20))
