@@ -26,6 +26,7 @@ from channel.facts import StatusFile, read_branch
 from channel.gap import report_gaps
 from channel.link import Link, Status
 from channel.log import build_logger, guarded
+from channel.meter import Meter
 from channel.outbox import Outbox
 from channel.process import Parent, read_parent
 from channel.session import Session
@@ -72,6 +73,7 @@ class Channel:
         self._session = Session(environment.get("CLAUDE_CODE_SESSION_ID"), cwd)
         self._outbox = Outbox(home / "spool", parent_pid, self._log.warning)
         self._status = StatusFile(environment, parent_pid)
+        self._meter = Meter(home / "run", parent_pid, self._session, self._put, self._log)
         self._stdio = Stdio(self._on_line, lambda: self._end("parent_gone"))
         self._delivery = Delivery(
             home,
@@ -108,11 +110,13 @@ class Channel:
         await self._stdio.open(wire_in, wire_out)
         loop.call_later(LINK_SECONDS, self._link_due.set)
         link = asyncio.create_task(self._keep_link())
-        ticking = asyncio.create_task(self._tick())
+        works = [asyncio.create_task(work) for work in (self._tick(), self._meter.run())]
         reason = await self._ended
-        ticking.cancel()
-        await asyncio.wait([ticking])
+        for work in works:
+            work.cancel()
+        await asyncio.wait(works)
         self._delivery.close()  # before all else: a socket of this name means a channel to whoever comes after us
+        self._meter.finish()
         if reason == "stopped" and self._link.status is Status.LINKED and os.getppid() == self._parent_pid:
             with guarded(self._log, "nobody is left to send the session's end"):
                 leave_behind(self._home, self._parent_pid)
@@ -184,6 +188,8 @@ class Channel:
             heard = self._outbox.see()
             moments = [self._session.see(seen.body, seen.at) for seen in heard]
             self._delivery.hear(heard)
+            for seen in heard:
+                self._meter.see(seen.body)
             if any(moments) or self._facts is None:
                 self._look_around()
 

@@ -23,6 +23,7 @@ def examine(facts: Facts) -> list[Finding]:
         *_examine_pairing(facts.pairing),
         *_examine_install(facts.install, facts.claude),
         *_examine_server(facts.install),
+        *_examine_statusline(facts.install),
         *_examine_carriers(facts.carriers),
         *_examine_logs(facts),
     ]
@@ -145,6 +146,27 @@ def _examine_install(install: InstallFacts, claude: ClaudeFacts) -> Iterator[Fin
         )
     if not (missing or install.stale_events or install.script != "ok" or not install.interpreter_there):
         yield Finding("hooks", "ok", f"Hooks on {len(install.events)} events.")
+
+
+_STATUSLINE = {
+    "stale": "points to another place or version",
+    "script": "lacks its script, or has another version's",
+    "interpreter": "lacks its interpreter",
+}
+
+
+def _examine_statusline(install: InstallFacts) -> Iterator[Finding]:
+    if install.problem:
+        return
+    if install.statusline == "none":
+        what = "The status line isn't wrapped: cost and plan limits aren't known (`install --statusline` changes that)."
+        yield Finding("statusline_none", "ok", what)
+    elif install.statusline == "ok":
+        yield Finding("statusline", "ok", "The status line is wrapped: it tells cost and plan limits.")
+    else:
+        problem = _STATUSLINE[install.statusline]
+        what = f"The wrapper of the status line {problem}; your own still shows, cost and plan limits don't."
+        yield Finding("statusline_broken", "note", what, f"{_US} install")
 
 
 def _examine_server(install: InstallFacts) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from cli import claude_code, files, json_text, session_logs, settings_edit
+from cli import claude_code, files, json_text, session_logs, settings_edit, statusline_edit
 from cli.called import name_command
 from cli.claude_code import KnownHooks
 from cli.edit_files import naming, read_file
@@ -107,6 +107,7 @@ def _look_at_install(home: Home, environment: Mapping[str, str], wiring: Wiring)
     allowed = _get(settings, "permissions", "allow")
     states = {path: _compare(path, content) for path, content in build_our_files(home).items()}
     uploader = states.pop(home.uploader_file)
+    statusline = states.pop(home.statusline_script)
     scripts = set(states.values())
     return InstallFacts(
         events=tuple(ours),
@@ -118,6 +119,7 @@ def _look_at_install(home: Home, environment: Mapping[str, str], wiring: Wiring)
         hooks_disabled=_get(settings, "disableAllHooks") is True,
         script="missing" if "missing" in scripts else "old" if "old" in scripts else "ok",
         uploader=uploader,
+        statusline=_look_at_statusline(settings, wiring, is_script_ok=statusline == "ok"),
         interpreter=interpreter,
         interpreter_there=interpreter is None or os.access(interpreter, os.X_OK),
         server="missing" if server is None else "ok" if server == wiring.server else "stale",
@@ -129,7 +131,18 @@ def _look_at_install(home: Home, environment: Mapping[str, str], wiring: Wiring)
     )
 
 
-_SCRIPT_STATES = ("missing", "old", "ok")
+def _look_at_statusline(
+    settings: Any, wiring: Wiring, *, is_script_ok: bool
+) -> Literal["none", "ok", "stale", "script", "interpreter"]:
+    wrapper = statusline_edit.find_wrapper(settings)
+    if wrapper is None:
+        return "none"
+    if not os.access(wrapper.interpreter, os.X_OK):
+        return "interpreter"
+    if not is_script_ok:
+        return "script"
+    current = statusline_edit.build_command(*wiring.statusline, wrapper.original)
+    return "ok" if _get(settings, statusline_edit.KEY, "command") == current else "stale"
 
 
 def _compare(path: Path, current: bytes) -> Literal["ok", "missing", "old"]:

@@ -46,7 +46,11 @@ class PairingFacts:
 
 @dataclass(frozen=True)
 class InstallFacts:
-    """Our part of Claude Code's files. ``problem`` names a file that doesn't parse."""
+    """Our part of Claude Code's files. ``problem`` names a file that doesn't parse.
+
+    ``statusline`` is our wrapper's state: not asked for, well, or what is wrong (another version's command, its
+    script, its interpreter).
+    """
 
     problem: str = ""
     events: tuple[str, ...] = ()
@@ -54,6 +58,7 @@ class InstallFacts:
     hooks_disabled: bool = False
     script: Literal["ok", "missing", "old"] = "ok"
     uploader: Literal["ok", "missing", "old"] = "ok"
+    statusline: Literal["none", "ok", "stale", "script", "interpreter"] = "none"
     interpreter: str | None = None
     interpreter_there: bool = True
     server: Literal["ok", "missing", "stale"] = "missing"

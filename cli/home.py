@@ -33,6 +33,10 @@ class Home:
         return self.root / "hooks"
 
     @property
+    def statusline_script(self) -> Path:
+        return self.root / "hooks" / "heliograph_statusline.py"
+
+    @property
     def uploader_file(self) -> Path:
         """Names the interpreter with which a hook sends events where no channel runs."""
         return self.hooks / "uploader.path"

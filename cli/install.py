@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import hooks
-from cli import claude_code, exits, files, install_record, json_text, settings_edit
+from cli import claude_code, exits, files, install_record, json_text, settings_edit, statusline_edit
 from cli.called import name_command
 from cli.claude_code import ClaudeFiles, KnownHooks
 from cli.consent import ask
@@ -35,6 +35,8 @@ class Wiring:
 
     hooks: dict[str, list[dict[str, Any]]]
     server: dict[str, Any]
+    statusline: tuple[str, str, str]
+    """Of the wrapper around the user's status line: interpreter, loader, home."""
 
 
 def build_wiring(home: Home, known: KnownHooks) -> Wiring:
@@ -47,11 +49,12 @@ def build_wiring(home: Home, known: KnownHooks) -> Wiring:
     return Wiring(
         hooks={event: [hook, wake] if event in wakes_on else [hook] for event in known.events},
         server=settings_edit.build_server(sys.executable, str(home.root)),
+        statusline=(base, hooks.STATUSLINE_LOADER, str(home.root)),
     )
 
 
 def build_our_files(home: Home) -> dict[Path, bytes]:
-    """What the hooks need of ours: the scripts, and the interpreter that can run the uploader."""
+    """What hooks and status line need of ours: the scripts, and the interpreter that can run the uploader."""
     scripts = {home.hooks / script.name: script.read_bytes() for script in hooks.SCRIPTS}
     return {**scripts, home.uploader_file: os.fsencode(sys.executable) + b"\n"}
 
@@ -68,6 +71,7 @@ def install(arguments: argparse.Namespace) -> int:
         settings, config = read_file(claude.settings), read_file(claude.config)
         with naming(claude.settings):
             new_settings = settings_edit.add_to_settings(settings.text, wiring.hooks)
+            new_settings = _edit_statusline(new_settings, wiring, arguments.statusline)
         with naming(claude.config):
             new_config = settings_edit.add_to_config(config.text, wiring.server)
         return [_edit(config, new_config), _edit(settings, new_settings)]
@@ -114,7 +118,7 @@ def uninstall(arguments: argparse.Namespace) -> int:
 
     def plan() -> list[Change]:
         return [
-            *(_take_out(path, record, settings_edit.remove_from_settings) for path in sorted(settings)),
+            *(_take_out(path, record, _remove_from_settings) for path in sorted(settings)),
             *(_take_out(path, record, settings_edit.remove_from_config) for path in sorted(configs)),
         ]
 
@@ -153,6 +157,17 @@ def _detect_hooks() -> KnownHooks:
     if command is not None and not known.rewake:
         print("This Claude Code can't be woken by a hook: without the channel flag messages wait for the next prompt.")
     return known
+
+
+def _edit_statusline(text: str, wiring: Wiring, wanted: bool | None) -> str:
+    """The settings with the status line wrapped or not; None: as it is, brought to this version."""
+    if wanted is None:
+        wanted = statusline_edit.find_wrapper(json_text.parse(text)) is not None
+    return statusline_edit.wrap(text, *wiring.statusline) if wanted else statusline_edit.unwrap(text)
+
+
+def _remove_from_settings(text: str, created: Sequence[json_text.Path] | None) -> str:
+    return statusline_edit.unwrap(settings_edit.remove_from_settings(text, created))
 
 
 def _edit(file: FileText, new_text: str) -> Change:

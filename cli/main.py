@@ -105,6 +105,12 @@ def _add_machine_commands(commands: Commands[argparse.ArgumentParser]) -> None:
     join.add_argument("--name", help="what the hub shows this machine as (default: its host name)")
     join.add_argument("--replace", action="store_true", help="give up the present pairing")
     install = _add(commands, "install", "cli.install:install", "add the hooks and the channel to Claude Code")
+    install.add_argument(
+        "--statusline",
+        action=argparse.BooleanOptionalAction,
+        help="also wrap Claude Code's status line, which shows what it did, to learn cost and plan limits "
+        "(default: as it is)",
+    )
     _add_consent(install)
     uninstall = _add(commands, "uninstall", "cli.install:uninstall", "take them out again")
     _add_consent(uninstall)

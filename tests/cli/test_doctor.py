@@ -120,6 +120,9 @@ def test_each_blocker_is_named_with_its_next_step(facts: Facts, code: str, step:
         (with_log("no_preview", is_old=True), "preview_unavailable"),
         (with_log("no_flag"), "channel_flag_missing"),
         (with_install(uploader="missing"), "uploader"),
+        (with_install(statusline="stale"), "statusline_broken"),
+        (with_install(statusline="script"), "statusline_broken"),
+        (with_install(statusline="interpreter"), "statusline_broken"),
         (with_install(permissions_missing=("mcp__heliograph__reply",)), "permissions_missing"),
     ],
 )
@@ -210,7 +213,7 @@ async def test_a_whole_machine_is_examined(world: World, hub: FakeHub) -> None:
         done = await world.run_async("doctor", "--json")
     answer = json.loads(done.out)
     assert [f["code"] for f in answer["findings"]] == [
-        "claude", "paired", "hub", "key", "hooks", "server", "carriers", "handshake",
+        "claude", "paired", "hub", "key", "hooks", "server", "statusline_none", "carriers", "handshake",
     ]  # fmt: skip
     assert (answer["ok"], done.code) == (True, 0)
     assert "9.9.9" in answer["findings"][0]["what"]

@@ -13,6 +13,8 @@ Blocks: ``{"say": text}``, ``{"use": tool, "input": {…}}`` and ``{"wait": gate
 that starts with ``*`` is matched by its ending. ``{message_id}`` inside a tool's input stands for that
 attribute of the newest ``<channel>`` tag.
 
+What a plan has used up is told in headers of each answer, as the service does (``PUT /stage/headers``).
+
 It doesn't know Heliograph: a channel is recognised as Claude Code shows it.
 """
 
@@ -53,6 +55,7 @@ class Stage:
 
     scenes: dict[str, list[Turn]] = field(default_factory=dict)
     gates: dict[str, asyncio.Event] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
     heard: deque[list[str]] = field(default_factory=lambda: deque(maxlen=HEARD))
 
     def gate(self, name: str) -> asyncio.Event:
@@ -163,12 +166,13 @@ async def answer_messages(request: web.Request) -> web.StreamResponse:
         else:
             call = {"type": "tool_use", "id": new_id("toolu"), "name": block["use"], "input": block["input"]}
             head["content"].append(call)
-    return web.json_response({**head, "stop_reason": stop_reason})
+    return web.json_response({**head, "stop_reason": stop_reason}, headers=stage.headers)
 
 
 async def stream_turn(request: web.Request, head: dict[str, Any], turn: Turn, stop_reason: str) -> web.StreamResponse:
     """The turn, block by block, as the service streams it; waits at gates on the way."""
-    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    headers = {"Content-Type": "text/event-stream", **request.app[STAGE].headers}
+    response = web.StreamResponse(headers=headers)
     await response.prepare(request)
     await response.write(frame("message_start", message=head))
     index = 0
@@ -205,6 +209,12 @@ async def put_scene(request: web.Request) -> web.Response:
     return web.json_response({})
 
 
+async def put_headers(request: web.Request) -> web.Response:
+    """PUT /stage/headers: what every answer carries from now on."""
+    request.app[STAGE].headers = await request.json()
+    return web.json_response({})
+
+
 async def open_gate(request: web.Request) -> web.Response:
     """POST /stage/gates/{name}."""
     request.app[STAGE].gate(request.match_info["name"]).set()
@@ -228,6 +238,7 @@ def build_app() -> web.Application:
     app.router.add_post("/v1/messages", answer_messages)
     app.router.add_post("/v1/messages/count_tokens", count_tokens)
     app.router.add_put("/stage/scenes/{name}", put_scene)
+    app.router.add_put("/stage/headers", put_headers)
     app.router.add_post("/stage/gates/{name}", open_gate)
     app.router.add_get("/stage/heard", get_heard)
     app.router.add_route("*", "/{path:.*}", refuse)

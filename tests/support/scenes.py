@@ -47,6 +47,14 @@ class Model:
         self._stage.call("PUT", f"/stage/scenes/{name}", list(turns))
         return name
 
+    def tell_limits(self, **windows: tuple[float, int]) -> None:
+        """Let every answer say what the plan has used: of a window (``5h``, ``7d``) a fraction, and when it ends."""
+        prefix = "anthropic-ratelimit-unified"
+        headers = {f"{prefix}-status": "allowed"}
+        for window, (used, resets_at) in windows.items():
+            headers |= {f"{prefix}-{window}-utilization": str(used), f"{prefix}-{window}-reset": str(resets_at)}
+        self._stage.call("PUT", "/stage/headers", headers)
+
     def new_gate(self) -> str:
         """The name of a gate that nobody else uses; it is closed."""
         return f"gate-{uuid.uuid4().hex[:8]}"
