@@ -12,7 +12,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -283,6 +283,7 @@ class Claude:
     def tell(self, do: str, **words: Any) -> None:
         """A command; it comes when the turn under way is over."""
         assert self.popen.stdin is not None
+        assert self.popen.poll() is None, f"{self.name} ended:\n{self.complaints()}"
         self.orders += 1
         self.popen.stdin.write(json.dumps({"do": do, **words}).encode() + b"\n")
         self.popen.stdin.flush()
@@ -330,7 +331,8 @@ class Claude:
             raise AssertionError(f"{self.name} did not end:\n{self.complaints()}") from None
         finally:
             self.gone, self.has_channel = True, False
-            if self.popen.stdin is not None:
+            with suppress(BrokenPipeError):
+                assert self.popen.stdin is not None
                 self.popen.stdin.close()
 
 

@@ -52,8 +52,11 @@ class Frames:
     def __init__(self) -> None:
         self._buffer = b""
         self._is_open = False
+        self._is_plain = False
 
     def feed(self, data: bytes) -> list[Frame | bytes]:
+        if self._is_plain:
+            return [data]
         self._buffer += data
         found: list[Frame | bytes] = []
         if not self._is_open:
@@ -61,8 +64,8 @@ class Frames:
             if not end:
                 return []
             if b"upgrade: websocket" not in head.lower():
-                plain, self._buffer = self._buffer, b""
-                return [plain]
+                self._is_plain = True
+                return [self._buffer]
             found.append(head + end)
             self._buffer, self._is_open = rest, True
         while (frame := self._take()) is not None:

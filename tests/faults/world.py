@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults import truth
+from tests.faults.links import Link
 from tests.faults.parties import Claude, HubProcess, Machine
 from tests.faults.people import People, insist
 from tests.faults.proxy import Proxy
@@ -22,7 +23,8 @@ from tests.support.waiting import wait_until
 SETTLE_SECONDS = 60.0
 """Until everything must have arrived after a fault; mostly it takes one or two. A busy machine takes longer."""
 
-NUDGE_SECONDS = 2.0
+NUDGE_SECONDS = 4.0
+"""Between nudges of channels that wait for their next attempt; it costs those that are linked their link."""
 PAGE_SECONDS = 5.0
 
 
@@ -84,6 +86,7 @@ class World:
         self.follower = Follower(self.hub)
         self.store = truth.Store(self.hub.database)
         self.faults: list[str] = []
+        self.links: list[Link] = []
         self._names = 0
 
     # -- who is there ---------------------------------------------------------------------
@@ -120,6 +123,17 @@ class World:
         if wait:
             self.wait_known(claude)
         return claude
+
+    def resume(self, claude: Claude) -> Claude:
+        """``claude --resume`` of a session whose process is gone, on its machine."""
+        return self.start_claude(claude.machine, session_id=claude.session_id, source="resume")
+
+    def choose_linked(self) -> Claude:
+        return self.dice.choice([claude for claude in self.alive if claude.has_channel])
+
+    def next_link(self) -> int:
+        self._names += 1
+        return self._names
 
     def wait_known(self, claude: Claude) -> None:
         """Until the hub has its session, and its link if it is to have one."""
@@ -158,8 +172,10 @@ class World:
         self.people.start(lambda: [c.session_id for c in self.alive if c.has_channel], messages)
 
     def restart_hub(self) -> None:
+        """Channels come back at once: their backoff grows with each fault, and is tested elsewhere."""
         self.hub.start()
-        self.proxy.target = self.hub.port
+        for machine in self.machines:
+            machine.nudge()
 
     def note(self, fault: str) -> None:
         self.faults.append(fault)
@@ -189,7 +205,7 @@ class World:
     def check(self) -> None:
         """Against the ledgers; nothing is under way."""
         self.store.read_on()
-        truths = [claude.book.look() for claude in self.claudes]
+        truths = self._list_truths()
         wrong = [line for one in truths for line in truth.find_wrong_events(self.store, one)]
         for message in self._read_messages():
             wrong += truth.find_wrong_message(message, truths, self.store)
@@ -198,7 +214,7 @@ class World:
 
     def count(self) -> dict[str, int]:
         """For the soak's last line."""
-        truths = [claude.book.look() for claude in self.claudes]
+        truths = self._list_truths()
         stored = self.store.stored
         got: dict[str, int] = {}
         for one in truths:
@@ -224,7 +240,7 @@ class World:
         if restless:
             return [f"{name} is not at rest" for name in restless]
         self.store.read_on()
-        truths = [claude.book.look() for claude in self.claudes]
+        truths = self._list_truths()
         if late := [f"{one.name}: event {m[0]} and {len(m)} in all" for one in truths if (m := self._missing(one))]:
             return late
         if away := [c.name for c in self.alive if not self.is_reachable(c)]:
@@ -239,6 +255,9 @@ class World:
             for m in messages
             if m["state"] in ("queued", "delivered", "seen") and m["session_id"] in reachable
         ]
+
+    def _list_truths(self) -> list[truth.Truth]:
+        return [claude.book.look() for claude in self.claudes] + [link.truth for link in self.links]
 
     def _missing(self, one: truth.Truth) -> list[int]:
         return self.store.list_missing(one)
@@ -274,7 +293,6 @@ class World:
 
     def _sweep(self, machine: Machine) -> None:
         """The next session on a machine takes along what others have left there."""
-        wait_until(lambda: not machine.list_files("run"), "uploaders gone", timeout=10.0) if False else None
         last = self.start_claude(machine)
         wait_until(
             lambda: [name for name in machine.list_files("spool") if not name.startswith(f"{last.pid}.")] == [],
