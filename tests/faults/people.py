@@ -1,0 +1,97 @@
+"""People and agents who send messages, on a bad line: whatever isn't answered is sent again under its ``client_id``."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tests.support.api import Client, Refused
+
+RETRY = 0.2
+PATIENCE = 60.0
+
+
+def insist(call: Callable[[], Any], patience: float = PATIENCE) -> Any:
+    """The answer, from a hub that may be away, killed or without a store for a while."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return call()
+        except (OSError, Refused) as error:
+            is_final = isinstance(error, Refused) and error.status < 500
+            if is_final or time.monotonic() > deadline:
+                raise
+        except Exception as error:  # http.client's: the answer was cut off
+            if time.monotonic() > deadline:
+                raise AssertionError("the hub never answered") from error
+        time.sleep(RETRY)
+
+
+class People:
+    """Some senders at once, each in a thread; ``sent`` has what the hub has answered for."""
+
+    def __init__(self, client: Callable[[], Client], seed: int) -> None:
+        self._client = client
+        self._dice = random.Random(seed)
+        self._count = 0
+        self._lock = threading.Lock()
+        self._threads: list[threading.Thread] = []
+        self._stopped = threading.Event()
+        self.sent: dict[str, str] = {}
+        self.cancelled: set[str] = set()
+        self.troubles: list[str] = []
+
+    def send(self, session_id: str, text: str | None = None) -> str:
+        """One message, however long it takes; its id."""
+        with self._lock:
+            self._count += 1
+            client_id = f"{self._count}"
+            again = self._dice.random() < 0.2
+        body = {"text": text or f"please do {client_id}", "client_id": f"test-{client_id}"}
+        path = f"/api/v1/sessions/{session_id}/messages"
+        message_id = str(insist(lambda: self._client().post(path, body))["message_id"])
+        self.sent[message_id] = session_id
+        if again and (other := insist(lambda: self._client().post(path, body))["message_id"]) != message_id:
+            self.troubles.append(f"client_id {client_id} gave {message_id} and {other}")
+        return message_id
+
+    def cancel(self, message_id: str) -> bool:
+        """Take it back; False if it was too late."""
+        try:
+            insist(lambda: self._client().call("DELETE", f"/api/v1/messages/{message_id}"))
+        except Refused as refused:
+            if refused.status != 409:
+                self.troubles.append(f"cancelling {message_id}: {refused}")
+            return False
+        self.cancelled.add(message_id)
+        return True
+
+    def start(self, list_sessions: Callable[[], list[str]], pace: float, senders: int = 2) -> None:
+        """Send to any of these sessions, about so many seconds apart, until ``rest``."""
+        self._stopped.clear()
+        for _ in range(senders):
+            dice = random.Random(self._dice.random())
+            thread = threading.Thread(target=self._keep_sending, args=(list_sessions, pace, dice))
+            self._threads.append(thread)
+            thread.start()
+
+    def rest(self) -> None:
+        """Finish what is under way."""
+        self._stopped.set()
+        for thread in self._threads:
+            thread.join()
+        self._threads.clear()
+
+    def _keep_sending(self, list_sessions: Callable[[], list[str]], pace: float, dice: random.Random) -> None:
+        try:
+            while not self._stopped.wait(pace * (0.5 + dice.random())):
+                sessions = list_sessions()
+                if sessions:
+                    message_id = self.send(dice.choice(sessions))
+                    if dice.random() < 0.1:
+                        self.cancel(message_id)
+        except Exception as error:
+            self.troubles.append(f"a sender gave up: {error!r}")

@@ -1,0 +1,340 @@
+"""A small world that things go wrong in: a hub, the way to it, machines, fake Claude Codes, people who write."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import random
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.faults import truth
+from tests.faults.links import Link
+from tests.faults.parties import Claude, HubProcess, Machine
+from tests.faults.people import People, insist
+from tests.faults.proxy import Proxy
+from tests.support.api import Refused
+from tests.support.processes import list_with_home_below
+from tests.support.waiting import wait_until
+
+SETTLE_SECONDS = 60.0
+"""Until everything must have arrived after a fault; mostly it takes one or two. A busy machine takes longer."""
+
+NUDGE_SECONDS = 4.0
+"""Between nudges of channels that wait for their next attempt; it costs those that are linked their link."""
+PAGE_SECONDS = 5.0
+
+
+class Follower:
+    """A dashboard that watches all the time, and comes back when it is cut off."""
+
+    def __init__(self, hub: HubProcess) -> None:
+        self._hub = hub
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="follower")
+        self.last = 0
+        self.frames = 0
+        self.troubles: list[str] = []
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def _follow(self) -> None:
+        import json
+
+        from websockets.exceptions import WebSocketException
+        from websockets.sync.client import connect
+
+        headers = self._hub.client().headers
+        while not self._stopped.is_set():
+            url = f"ws://127.0.0.1:{self._hub.port}/ws/dashboard?format=json&after={self.last}"
+            try:
+                with connect(url, additional_headers=headers, proxy=None, open_timeout=2, close_timeout=1) as page:
+                    since = self.last
+                    while not self._stopped.is_set():
+                        with contextlib.suppress(TimeoutError):
+                            change_id = json.loads(page.recv(timeout=0.2))["change_id"]
+                            if change_id < since:
+                                self.troubles.append(f"a page heard of change {change_id} after {since}")
+                            since = self.last = change_id
+                            self.frames += 1
+            except (OSError, WebSocketException, TimeoutError):
+                self._stopped.wait(0.2)
+
+
+class World:
+    """Made with ``make_world``."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self.folder = folder
+        self.seed = seed
+        self.dice = random.Random(seed)
+        self.proxy = Proxy()
+        self.proxy.start()
+        self.hub = HubProcess(folder / "hub", self.proxy.url)
+        self.proxy.target = self.hub.port
+        self.machines: list[Machine] = []
+        self.claudes: list[Claude] = []
+        self.people = People(lambda: self.hub.client(), seed)
+        self.follower = Follower(self.hub)
+        self.store = truth.Store(self.hub.database)
+        self.faults: list[str] = []
+        self.links: list[Link] = []
+        self._names = 0
+
+    # -- who is there ---------------------------------------------------------------------
+
+    def set_up(self, claudes: int, **options: Any) -> None:
+        self.hub.start(wait=False)
+        machine = self._make_machine()
+        self.hub.wait_ready()
+        machine.pair(self.hub, self.proxy.url)
+        self.follower.start()
+        started = [self.start_claude(machine, wait=False, **options) for _ in range(claudes)]
+        for claude in started:
+            self.wait_known(claude)
+
+    def add_machine(self) -> Machine:
+        machine = self._make_machine()
+        machine.pair(self.hub, self.proxy.url)
+        return machine
+
+    def _make_machine(self) -> Machine:
+        name = f"machine-{len(self.machines)}"
+        machine = Machine(self.folder / name, name)
+        machine.install()
+        self.machines.append(machine)
+        return machine
+
+    def start_claude(self, machine: Machine | None = None, *, wait: bool = True, **options: Any) -> Claude:
+        self._names += 1
+        options.setdefault("seed", self.dice.randrange(2**31))
+        claude = Claude.start(
+            machine or self.machines[0], self.folder / "ledgers", f"claude-{self._names}", **options
+        )
+        self.claudes.append(claude)
+        if wait:
+            self.wait_known(claude)
+        return claude
+
+    def resume(self, claude: Claude) -> Claude:
+        """``claude --resume`` of a session whose process is gone, on its machine."""
+        return self.start_claude(claude.machine, session_id=claude.session_id, source="resume")
+
+    def choose_linked(self) -> Claude:
+        return self.dice.choice([claude for claude in self.alive if claude.has_channel])
+
+    def next_link(self) -> int:
+        self._names += 1
+        return self._names
+
+    def wait_known(self, claude: Claude) -> None:
+        """Until the hub has its session, and its link if it is to have one."""
+        claude.wait_resting()
+        wait_until(
+            lambda: self.is_reachable(claude),
+            f"{claude.name} known to the hub",
+            timeout=SETTLE_SECONDS,
+            describe=lambda: f"{self.read_session(claude)}\n{self.hub.log}\n{claude.complaints()}",
+        )
+
+    @property
+    def alive(self) -> list[Claude]:
+        return [claude for claude in self.claudes if not claude.gone]
+
+    def read_session(self, claude: Claude) -> dict[str, Any] | None:
+        try:
+            session: dict[str, Any] = self.hub.client().get(f"/api/v1/sessions/{claude.session_id}")
+        except (OSError, Refused, http.client.HTTPException):
+            return None
+        return session
+
+    def is_reachable(self, claude: Claude) -> bool:
+        """Whether the hub's picture of it is right: there, and with a way in if it has a channel."""
+        session = self.read_session(claude)
+        if session is None:
+            return False
+        return not claude.has_channel or (session["delivery"] == "channel" and session["state"] == "idle")
+
+    # -- what goes on ---------------------------------------------------------------------
+
+    def run(self, pace: float = 0.1, messages: float = 0.2) -> None:
+        """Everybody works and writes, until ``settle``."""
+        for claude in self.alive:
+            claude.tell("run", pace=pace)
+        self.people.start(lambda: [c.session_id for c in self.alive if c.has_channel], messages)
+
+    def restart_hub(self) -> None:
+        """Channels come back at once: their backoff grows with each fault, and is tested elsewhere."""
+        self.hub.start()
+        for machine in self.machines:
+            machine.nudge()
+
+    def note(self, fault: str) -> None:
+        self.faults.append(fault)
+
+    # -- what must be so afterwards -------------------------------------------------------
+
+    def settle(self) -> None:
+        """Nobody begins anything new, everything under way arrives; then all must be as the ledgers say."""
+        self.proxy.forget()
+        self.proxy.latency = 0.0
+        self.proxy.flow()
+        for claude in self.alive:
+            claude.tell("rest")
+        self.people.rest()
+        deadline = time.monotonic() + SETTLE_SECONDS
+        nudge_at = time.monotonic() + NUDGE_SECONDS
+        while open_ends := self._list_open_ends():
+            assert time.monotonic() < deadline, self._describe(open_ends)
+            if time.monotonic() > nudge_at:
+                nudge_at = time.monotonic() + NUDGE_SECONDS
+                for machine in self.machines:
+                    if any(c.machine is machine and c.has_channel and not self.is_reachable(c) for c in self.alive):
+                        machine.nudge()
+            time.sleep(0.1)
+        self.check()
+
+    def check(self) -> None:
+        """Against the ledgers; nothing is under way."""
+        self.store.read_on()
+        truths = self._list_truths()
+        wrong = [line for one in truths for line in truth.find_wrong_events(self.store, one)]
+        for message in self._read_messages():
+            wrong += truth.find_wrong_message(message, truths, self.store)
+        wrong += self.people.troubles + self.follower.troubles
+        assert not wrong, self._describe(wrong)
+
+    def count(self) -> dict[str, int]:
+        """For the soak's last line."""
+        truths = self._list_truths()
+        stored = self.store.stored
+        got: dict[str, int] = {}
+        for one in truths:
+            for message_id, times in one.got.items():
+                got[message_id] = got.get(message_id, 0) + times
+        return {
+            "faults injected": len(self.faults),
+            "events sent": sum(one.told for one in truths),
+            "events lost": sum(len(self.store.list_missing(one)) for one in truths),
+            "events duplicated": sum(len(one.repeated) for one in stored.values()),
+            "events out of order": sum(len(one.disordered) for one in stored.values()),
+            "messages sent": len(self.people.sent),
+            "messages injected twice": sum(times > 1 for times in got.values()),
+        }
+
+    def _read_messages(self) -> list[dict[str, Any]]:
+        client = self.hub.client()
+        return [insist(lambda i=i: client.get(f"/api/v1/messages/{i}")) for i in self.people.sent]
+
+    def _list_open_ends(self) -> list[str]:
+        """What is still on its way, in words; the first kind of it is enough."""
+        restless = [c.name for c in self.alive if not c.is_resting]
+        if restless:
+            return [f"{name} is not at rest" for name in restless]
+        self.store.read_on()
+        truths = self._list_truths()
+        if late := [f"{one.name}: event {m[0]} and {len(m)} in all" for one in truths if (m := self._missing(one))]:
+            return late
+        if away := [c.name for c in self.alive if not self.is_reachable(c)]:
+            return [f"{name} is not what the hub says" for name in away]
+        reachable = {c.session_id for c in self.alive if c.has_channel}
+        try:
+            messages = self._read_messages()
+        except (OSError, Refused) as error:
+            return [repr(error)]
+        return [
+            f"message {m['message_id']} is {m['state']}"
+            for m in messages
+            if m["state"] in ("queued", "delivered", "seen") and m["session_id"] in reachable
+        ]
+
+    def _list_truths(self) -> list[truth.Truth]:
+        return [claude.book.look() for claude in self.claudes] + [link.truth for link in self.links]
+
+    def _missing(self, one: truth.Truth) -> list[int]:
+        return self.store.list_missing(one)
+
+    def _describe(self, lines: list[str]) -> str:
+        sessions = [str(self.read_session(claude)) for claude in self.alive] if self.hub.is_up else []
+        logs = [machine.read_log("channel")[-2000:] for machine in self.machines]
+        more = [*sessions, *logs, self.hub.log[-2000:]]
+        return "\n".join([f"seed {self.seed}, after {self.faults[-3:]}:", *lines[:30], *more])
+
+    # -- the end --------------------------------------------------------------------------
+
+    def finish(self) -> None:
+        """An orderly end of everybody; what is left on the machines is nothing."""
+        for claude in self.alive:
+            claude.end()
+        for machine in self.machines:
+            self._sweep(machine)
+        self.check()
+        self.follower.stop()
+        self.hub.stop()
+        wait_until(
+            lambda: not list_with_home_below(self.folder),
+            "no process left",
+            describe=lambda: "\n".join(map(str, list_with_home_below(self.folder))),
+        )
+        for machine in self.machines:
+            complaints = [line for line in machine.read_log("hook").splitlines() if "BlockingIOError" not in line]
+            assert not complaints, complaints[:10]
+            left = machine.list_files("spool") + machine.list_files("run")
+            assert not left, f"left on {machine.name}: {left}"
+        truth.check_rebuild(self.hub.database)
+
+    def _sweep(self, machine: Machine) -> None:
+        """The next session on a machine takes along what others have left there."""
+        last = self.start_claude(machine)
+        wait_until(
+            lambda: [name for name in machine.list_files("spool") if not name.startswith(f"{last.pid}.")] == [],
+            "what others left is sent",
+            timeout=SETTLE_SECONDS,
+            describe=lambda: str(machine.list_files("spool")),
+        )
+        last.end()
+        wait_until(
+            lambda: machine.list_files("spool") == [] and machine.list_files("run") == [],
+            "nothing left",
+            timeout=15.0,
+            describe=lambda: str((machine.list_files("spool"), machine.list_files("run"))),
+        )
+
+    def abandon(self) -> None:
+        """After a failure: nobody is left, whatever state they are in."""
+        self.people._stopped.set()
+        self.follower._stopped.set()
+        for claude in self.alive:
+            with contextlib.suppress(AssertionError):
+                claude.kill()
+        if self.hub.is_up:
+            self.hub.kill()
+        self.people.rest()
+        if self.follower._thread.is_alive():
+            self.follower.stop()
+
+
+@contextlib.contextmanager
+def make_world(folder: Path, seed: int, claudes: int = 2, **options: Any) -> Iterator[World]:
+    """Set up, and at its end finished in order and checked, unless it has failed before."""
+    world = World(folder, seed)
+    try:
+        world.set_up(claudes, **options)
+        yield world
+        world.settle()
+        world.finish()
+    except BaseException:
+        world.abandon()
+        raise
+    finally:
+        for claude in world.claudes:
+            claude.book.close()
+        world.proxy.stop()
