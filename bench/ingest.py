@@ -171,20 +171,22 @@ async def measure(hub: HubProcess, keys: list[str], person: str, seconds: float)
     beside = {name: await run_flat(load, SHAPES[name], runs[name].events) for name in ("small", "links")}
     beside_paced = await run_paced(load, seconds * 2)
     await stuck.close()
+    after = await run_flat(load, SHAPES["links"], runs["links"].events)
     runs["drain"] = await run_flat(load, SHAPES["drain"], await calibrate(load, SHAPES["drain"], seconds))
     rejected = load.rejected()
     load.close()
 
-    print_rates(runs, beside)
+    print_rates(runs, beside, after)
     print_delays(runs, paced, beside, beside_paced)
     if rejected:
         print(f"  THE HUB REJECTED {rejected} EVENTS: these figures mean nothing")
 
 
-def print_rates(runs: dict[str, Flat], beside: dict[str, Flat]) -> None:
+def print_rates(runs: dict[str, Flat], beside: dict[str, Flat], after: Flat) -> None:
     """Events a second."""
     rows = []
     named = [(flat, "") for flat in runs.values()] + [(flat, ", one dashboard stuck") for flat in beside.values()]
+    named.append((after, ", after that, none stuck"))
     for flat, suffix in named:
         rows.append(
             [

@@ -16,7 +16,7 @@ from itertools import islice
 
 import msgspec
 
-from wire.frames import Event, Events, Hello, Process, encode
+from wire.frames import LEVEL, Event, Events, Hello, Process, encode
 from wire.ids import build_id
 
 MARKER = re.compile(rb"mk[0-9a-f]{8}")
@@ -133,7 +133,10 @@ def _tool(step: int, before: str, after: str) -> tuple[str, dict[str, object], d
     path = f"/home/maya/projects/rows/src/rows/{before}.py"
     if step % 3 == 0:
         out = f"{after}\n" + "".join(LINE.format(number) for number in range(46))
-        said = {"command": f"echo {before}; grep -rn 'strip()' src/rows | head -40", "description": f"{before} look"}
+        said: dict[str, object] = {
+            "command": f"echo {before}; grep -rn 'strip()' src/rows | head -40",
+            "description": f"{before} look",
+        }
         return "Bash", said, {"stdout": out, "stderr": "", "interrupted": False, "isImage": False}
     if step % 3 == 1:
         content = f"{after}\n" + "".join(CODE.format(number) for number in range(42))
@@ -166,7 +169,7 @@ class Carrier:
         """Its first frame."""
         return encode(
             Hello(
-                level=1,
+                level=LEVEL,
                 features=[],
                 version="0.1.0",
                 process=Process(pid=self.pid, started_at=1_795_243_093_630_000),

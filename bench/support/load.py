@@ -46,7 +46,7 @@ class LinkClient:
         self._sent = sent
         self._waiting: deque[tuple[bytes, list[bytes], int]] = deque()
         self._on_its_way = 0
-        self._welcome: asyncio.Future[None] | None = None
+        self._welcome: asyncio.Future[bool] | None = None
         self._idle = asyncio.Event()
         self._socket: Socket | None = None
 
@@ -60,7 +60,8 @@ class LinkClient:
         self._welcome = asyncio.get_running_loop().create_future()
         self._socket = await connect(port, "/ws/channel", key, self._hear, self._end)
         self._socket.send(build_frame(TEXT, self.carrier.hello()))
-        await asyncio.wait_for(self._welcome, PATIENCE)
+        if not await asyncio.wait_for(self._welcome, PATIENCE):
+            raise ConnectionError("no welcome")
 
     def close(self) -> None:
         """Gone without goodbye."""
@@ -100,11 +101,11 @@ class LinkClient:
             elif not self._on_its_way:
                 self._idle.set()
         elif isinstance(frame, Welcome) and self._welcome is not None:
-            self._welcome.set_result(None)
+            self._welcome.set_result(True)
 
     def _end(self) -> None:
         if self._welcome is not None and not self._welcome.done():
-            self._welcome.set_exception(ConnectionError("no welcome"))
+            self._welcome.set_result(False)
 
 
 @dataclass

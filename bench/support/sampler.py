@@ -18,15 +18,15 @@ import sqlite3
 import sys
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 try:
-    from greenlet import getcurrent
+    from greenlet import getcurrent  # type: ignore[import-untyped]
 except ImportError:  # then nobody runs in one
-    getcurrent = None  # type: ignore[assignment]
+    getcurrent = None
 
 EVERY_SECONDS = 0.004
 
@@ -70,22 +70,26 @@ _below = re.compile(r"asyncio/(runners|base_events)|<frozen runpy>|cli/|bench/|h
 _rules = [(stage, part, re.compile(name)) for stage, part, name in STAGES]
 
 
+Times = dict[str, float]
+
+
 class Samples:
     """What was seen since ``begin``."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._stages: Counter[str] = Counter()
-        self._own: Counter[str] = Counter()
-        self._whole: Counter[str] = Counter()
+        self._stages: Times = defaultdict(float)
+        self._own: Times = defaultdict(float)
+        self._whole: Times = defaultdict(float)
         self._threads: dict[int, float] = {}
         self._known: dict[Any, tuple[str, str | None]] = {}
         self._last = 0.0
 
     def begin(self, *_: object) -> None:
         """Start anew."""
-        for counter in (self._stages, self._own, self._whole, STATEMENTS, CALLS):
-            counter.clear()
+        for times in (self._stages, self._own, self._whole, STATEMENTS):
+            times.clear()
+        CALLS.clear()
         self._threads = _read_threads()
         self._began, self._cpu = time.perf_counter(), time.process_time()
         self._system = os.times().system
@@ -124,9 +128,9 @@ class Samples:
             "main": main,
             "threads": sum(used.values()),
             "stages": dict(self._stages),
-            "own": self._own.most_common(30),
-            "whole": self._whole.most_common(60),
-            "statements": [(name, cpu, CALLS[name]) for name, cpu in STATEMENTS.most_common(30)],
+            "own": _most(self._own, 30),
+            "whole": _most(self._whole, 60),
+            "statements": [(name, cpu, CALLS[name]) for name, cpu in _most(STATEMENTS, 30)],
         }
         part = self._path.with_suffix(".part")
         part.write_text(json.dumps(found))
@@ -155,6 +159,10 @@ def _walk(frame: FrameType | None) -> Any:
         current = current.parent
 
 
+def _most(times: Times, count: int) -> list[tuple[str, float]]:
+    return sorted(times.items(), key=lambda item: -item[1])[:count]
+
+
 def _read_threads() -> dict[int, float]:
     return {
         thread.ident: time.clock_gettime(time.pthread_getcpuclockid(thread.ident))
@@ -163,7 +171,7 @@ def _read_threads() -> dict[int, float]:
     }
 
 
-STATEMENTS: Counter[str] = Counter()
+STATEMENTS: Times = defaultdict(float)
 CALLS: Counter[str] = Counter()
 
 _words = re.compile(r"\s+")
@@ -236,10 +244,11 @@ def main() -> None:
 
     def connect_timed(*arguments: Any, **named: Any) -> sqlite3.Connection:
         named.setdefault("factory", TimedConnection)
-        return connect(*arguments, **named)
+        made: sqlite3.Connection = connect(*arguments, **named)
+        return made
 
-    sqlite3.connect = connect_timed  # type: ignore[assignment]
-    sqlite3.dbapi2.connect = connect_timed  # type: ignore[attr-defined]
+    setattr(sqlite3, "connect", connect_timed)  # noqa: B010
+    setattr(sqlite3.dbapi2, "connect", connect_timed)  # noqa: B010
     sys.argv = sys.argv[2:]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 
