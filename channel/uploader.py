@@ -7,7 +7,7 @@ has ended, when the process is gone, and when a channel has taken over (``/mcp r
 dead processes have left, too.
 
 A hub that is away is tried again for ten minutes, ever more rarely: that outlasts a restart, an upgrade, another
-network. Beyond, 20 MB of memory are better spent: the next hook, channel or uploader of the machine goes on.
+network. Beyond, 25 MB of memory are better spent: the next hook, channel or uploader of the machine goes on.
 Of those whose process has ended, only one waits (``run/waiting``): a hundred ``claude -p`` leave no hundred
 uploaders, and who waits adopts what the others leave.
 
