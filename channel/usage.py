@@ -225,8 +225,9 @@ def _read(data: bytes) -> _Line | None:
 
 def _choose_iteration(usage: dict[str, Any]) -> dict[str, Any]:
     """Where one answer took several requests, the context is what the last of them filled."""
-    iterations = usage.get("iterations")
-    for iteration in reversed(iterations if isinstance(iterations, list) else ()):
+    found = usage.get("iterations")
+    iterations: list[Any] = found if isinstance(found, list) else []
+    for iteration in reversed(iterations):
         if isinstance(iteration, dict) and iteration.get("type") not in SIDE_ITERATIONS:
             return iteration if "input_tokens" in iteration else usage
     return usage
