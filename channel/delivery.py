@@ -33,9 +33,6 @@ from channel.text import build_tag, neutralise, neutralise_name
 from wire.frames import Declined, Push
 from wire.messages import build_meta, find_message_ids
 
-PRINT_OPTIONS = ("-p", "--print")
-"""Claude Code answers once and ends: it takes no pushes, and would wait for a parked hook."""
-
 
 class Delivery:
     """One a channel. ``report`` keeps an event for the hub, come what may; ``answer`` sends a frame if it can."""
@@ -71,8 +68,7 @@ class Delivery:
 
     def open(self, parent: Parent) -> None:
         """How Claude Code was started is known. What a channel before us has left in files is the hub's again."""
-        is_print = any(word in PRINT_OPTIONS for word in parent.words)
-        self._ladder.launch(flag=parent.takes_pushes, is_print=is_print)
+        self._ladder.launch(flag=parent.takes_pushes, is_print=parent.prints)
         with guarded(self._log, "what another channel left could not be taken back"):
             for message_id in self._handover.sweep():
                 self._injected.forget(message_id)
