@@ -187,6 +187,7 @@ class Delivery:
         meta = build_meta(push.message_id, neutralise_name(push.author))
         notification = mcp.build_notification(neutralise(push.text), meta)
         if self._note(push):
+            self._mark(push)
             self._begin(push)
             self._stdio.write(notification)
             writing = asyncio.get_running_loop().create_task(self._report_written(effect))
@@ -201,9 +202,11 @@ class Delivery:
     def _release(self, push: Push) -> None:
         if not self._note(push):
             return
-        self._begin(push)
+        self._mark(push)
 
         def finish(is_taken: bool) -> None:
+            if is_taken:
+                self._begin(push)
             self._do(self._ladder.take_release(push.message_id, _now(), is_taken=is_taken))
             self.look()
 
@@ -252,7 +255,6 @@ class Delivery:
             self._injected.forget(message_id)
 
     def _begin(self, push: Push) -> None:
-        self._mark(push)
         if not self._session.busy:
             self._session.inject(_now())
         self._log.info("message %s goes to Claude", push.message_id)

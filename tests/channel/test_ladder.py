@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from channel.ladder import HOLD_SECONDS, LISTEN_SECONDS, MESSAGES, PARK_SECONDS, PING_SECONDS, PINGS, Ladder
 from channel.steps import Decline, Effect, Notify, Offer, Ping, Release, Report, Retract, Seen, Slot, View, Ways
@@ -331,8 +331,7 @@ class Client(RuleBasedStateMachine):
         self.said: list[str] = []
         self.declined: list[str] = []
 
-    @precondition(lambda self: not self.given)
-    @rule(flag=st.booleans(), has_channels=st.booleans())
+    @initialize(flag=st.booleans(), has_channels=st.booleans())
     def it_starts(self, flag: bool, has_channels: bool) -> None:
         self.ladder.launch(flag=flag, is_print=False)
         self.has_channels = flag and has_channels
