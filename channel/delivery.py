@@ -33,9 +33,6 @@ from channel.text import build_tag, neutralise, neutralise_name
 from wire.frames import Declined, Push
 from wire.messages import build_meta, find_message_ids
 
-PRINT_OPTIONS = ("-p", "--print")
-"""Claude Code answers once and ends: it takes no pushes, and would wait for a parked hook."""
-
 
 class Delivery:
     """One a channel. ``report`` keeps an event for the hub, come what may; ``answer`` sends a frame if it can."""
@@ -71,8 +68,7 @@ class Delivery:
 
     def open(self, parent: Parent) -> None:
         """How Claude Code was started is known. What a channel before us has left in files is the hub's again."""
-        is_print = any(word in PRINT_OPTIONS for word in parent.words)
-        self._ladder.launch(flag=parent.takes_pushes, is_print=is_print)
+        self._ladder.launch(flag=parent.takes_pushes, is_print=parent.prints)
         with guarded(self._log, "what another channel left could not be taken back"):
             for message_id in self._handover.sweep():
                 self._injected.forget(message_id)
@@ -191,6 +187,7 @@ class Delivery:
         meta = build_meta(push.message_id, neutralise_name(push.author))
         notification = mcp.build_notification(neutralise(push.text), meta)
         if self._note(push):
+            self._mark(push)
             self._begin(push)
             self._stdio.write(notification)
             writing = asyncio.get_running_loop().create_task(self._report_written(effect))
@@ -205,9 +202,11 @@ class Delivery:
     def _release(self, push: Push) -> None:
         if not self._note(push):
             return
-        self._begin(push)
+        self._mark(push)
 
         def finish(is_taken: bool) -> None:
+            if is_taken:
+                self._begin(push)
             self._do(self._ladder.take_release(push.message_id, _now(), is_taken=is_taken))
             self.look()
 
@@ -256,7 +255,6 @@ class Delivery:
             self._injected.forget(message_id)
 
     def _begin(self, push: Push) -> None:
-        self._mark(push)
         if not self._session.busy:
             self._session.inject(_now())
         self._log.info("message %s goes to Claude", push.message_id)

@@ -19,6 +19,8 @@ PS_SECONDS = 2.0
 START_SECONDS = 2.0
 """How exactly the start of a process is known, and the time of a file."""
 
+PRINT_OPTIONS = ("-p", "--print")
+
 
 class Parent(msgspec.Struct, frozen=True):
     """``started_at`` in microseconds since the epoch, 0 if unknown; ``words`` is its command line."""
@@ -31,6 +33,12 @@ class Parent(msgspec.Struct, frozen=True):
     def takes_pushes(self) -> bool:
         """Whether it was started with the channel on: otherwise it drops what we push, silently."""
         return names_channel(self.words)
+
+    @property
+    def prints(self) -> bool:
+        """Whether it answers once and ends: it takes no pushes, and would wait for a parked hook."""
+        options = self.words[: self.words.index("--")] if "--" in self.words else self.words
+        return any(word in PRINT_OPTIONS for word in options)
 
 
 def read_parent(pid: int) -> Parent:

@@ -152,7 +152,7 @@ def claim(home: bytes, pid: int, name: bytes, body: bytes) -> bytes:
             continue
         session_id = posix.read(fd, 128).partition(b"\n")[0]
         posix.close(fd)
-        if session_id not in body or (name == b"PostToolUse" and b'"agent_id":"' in body):
+        if session_id not in body or (name == b"PostToolUse" and b'"agent_id":' in body):
             continue  # left for another session, or this is a subagent: it isn't spoken to
         at = time.time_ns() // 1000
         event_id = build_id(at, posix.urandom(8))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -12,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hooks import LOADER, SCRIPTS
+from hooks import LOADER, SCRIPTS, WAKE_LOADER
 from tests.channel.hub_double import PATIENCE
 
 Found = TypeVar("Found")
@@ -32,6 +33,20 @@ async def eventually(condition: Callable[[], Found | None], what: str) -> Found:
     return found
 
 
+FLAG = "--dangerously-load-development-channels=server:heliograph"
+
+WITH_WORDS = (
+    "import sys\n"
+    "import msgspec\n"
+    "from channel import run\n"
+    "read = run.read_parent\n"
+    "words = tuple(sys.argv[1:])\n"
+    "run.read_parent = lambda pid: msgspec.structs.replace(read(pid), words=words)\n"
+    "run.main()\n"
+)
+"""A channel that takes its parent, the test, for a Claude Code with the command line in its arguments."""
+
+
 class Claude:
     """Plays Claude Code, whose pid is the test's own: starts the channel, runs hooks, reads the wire."""
 
@@ -40,6 +55,9 @@ class Claude:
         self.project = project
         self.process: asyncio.subprocess.Process | None = None
         self.notifications: list[dict[str, Any]] = []
+        self.pings: list[Any] = []
+        self.is_frozen = False
+        self.parked: list[asyncio.subprocess.Process] = []
         self.strays: list[bytes] = []
         self._answers: dict[Any, dict[str, Any]] = {}
         self._ids = 0
@@ -76,10 +94,10 @@ class Claude:
         beside.write_text(json.dumps(pairing))
         beside.replace(path)
 
-    async def start(self, **environment: str) -> None:
+    async def start(self, words: tuple[str, ...] = ("claude", FLAG), **environment: str) -> None:
         """Spawn the channel; the handshake is ``greet``."""
         self.process = await asyncio.create_subprocess_exec(
-            sys.executable, "-I", "-m", "channel",
+            sys.executable, "-I", "-c", WITH_WORDS, *words,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
             env={
                 "HOME": str(self.home), "PATH": os.environ["PATH"], "HELIOGRAPH_HOME": str(self.home),
@@ -119,14 +137,29 @@ class Claude:
         self.process.stdin.write(data + b"\n")
         await self.process.stdin.drain()
 
-    async def hook(self, name: str, session_id: str = SESSION, **fields: Any) -> None:
-        """Run the real hook, as Claude Code would."""
+    async def hook(self, name: str, session_id: str = SESSION, **fields: Any) -> str:
+        """Run the real hook, as Claude Code would; what it answers."""
         body = {"session_id": session_id, "cwd": str(self.project), "hook_event_name": name, **fields}
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-I", "-S", "-c", LOADER, str(self.home), stdin=asyncio.subprocess.PIPE, env={}
-        )
-        await process.communicate(json.dumps(body).encode())
+            sys.executable, "-I", "-S", "-c", LOADER, str(self.home),
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env={},
+        )  # fmt: skip
+        answer, _ = await process.communicate(json.dumps(body).encode())
         assert process.returncode == 0
+        return answer.decode()
+
+    async def park(self, **environment: str) -> asyncio.subprocess.Process:
+        """Start the real parked hook, as Claude Code would."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-I", "-S", "-c", WAKE_LOADER, str(self.home),
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            env={"CLAUDE_CODE_ENTRYPOINT": "cli", **environment},
+        )  # fmt: skip
+        assert process.stdin is not None
+        process.stdin.write(b"{}")
+        process.stdin.close()
+        self.parked.append(process)
+        return process
 
     async def close_stdin(self) -> None:
         assert self.process is not None
@@ -143,7 +176,16 @@ class Claude:
         return code
 
     async def stop(self) -> None:
-        """Let go of the channel, whatever state it is in."""
+        """Let go of the channel, whatever state it is in, and of what is parked at it."""
+        try:
+            await self._stop_channel()
+        finally:
+            for process in self.parked:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                await process.communicate()
+
+    async def _stop_channel(self) -> None:
         if self.process is None:
             return
         await self.close_stdin()
@@ -162,7 +204,11 @@ class Claude:
             except ValueError:
                 self.strays.append(line)
                 continue
-            if "method" in message:
+            if message.get("method") == "ping":
+                self.pings.append(message["id"])
+                if not self.is_frozen:
+                    await self.write({"jsonrpc": "2.0", "id": message["id"], "result": {}})
+            elif "method" in message:
                 self.notifications.append(message)
             else:
                 self._answers[message["id"]] = message

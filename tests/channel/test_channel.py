@@ -25,7 +25,7 @@ async def test_it_says_hello_with_process_session_folder_and_branch(linked: Clau
     assert hello.process.pid == os.getpid()
     assert hello.process.started_at > 0
     assert (hello.session_id, hello.cwd) == (SESSION, str(linked.project))
-    assert hello.push is False  # pytest was not started with the channel on
+    assert hello.push is True
     assert hub.authorization == ["Bearer hgm_test"]
 
 

@@ -94,3 +94,18 @@ def test_of_many_channels_one_may_inject(path: Path) -> None:
     results.close()
     results.join_thread()
     assert total == 50
+
+
+def test_an_id_that_is_forgotten_is_new_again(path: Path) -> None:
+    log = InjectedLog(path)
+    assert log.add("m1")
+    assert log.add("m2")
+    log.forget("m1")
+    log.forget("m3")
+    assert not log.has("m1")
+    assert log.has("m2")
+    assert not log.has("m3")
+    assert log.add("m1")
+    assert log.has("m1")
+    log.forget("m1")
+    assert not InjectedLog(path).has("m1")
