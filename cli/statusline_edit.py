@@ -47,12 +47,11 @@ def parse_command(command: Any) -> Wrapper | None:
     if not isinstance(command, str) or not command.startswith("set -- ") or not _OURS.search(command):
         return None
     try:
-        words = shlex.split(command)
-        own = words[2 : words.index(";", 2)]
-        interpreter = words[words.index("exec") + 1]
+        words = shlex.split(command)[2:]
     except ValueError:
         return None
-    return Wrapper(interpreter, own[0] if own else None) if len(own) < 2 else None
+    original = None if command.startswith("set -- ; ") else words.pop(0)
+    return Wrapper(words[3], original) if words[:3] == [";", "test", "-x"] and len(words) > 3 else None
 
 
 def find_wrapper(settings: Any) -> Wrapper | None:

@@ -244,7 +244,7 @@ def test_a_hub_that_is_gone_and_a_readable_key_are_found(world: World) -> None:
 def test_a_script_of_another_version_is_found(world: World) -> None:
     world.add_claude()
     world.run("install", "--yes")
-    for script in SCRIPTS:
+    for script in SCRIPTS[:-1]:  # the last is the status line's, which nobody has wrapped here
         world.write(world.heliograph / "hooks" / script.name, "# an older one\n")
         assert '"hook_script"' in world.run("doctor", "--json").out
         assert world.run("install", "--yes").code == 0

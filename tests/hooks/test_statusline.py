@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from channel.statusline import read_status_line
@@ -215,6 +215,9 @@ def test_it_costs_little(wrapper: Wrapper) -> None:
 
 
 @given(st.text().filter(lambda text: "\0" not in text))
+@example(";")
+@example("exec")
+@example("")
 def test_every_command_is_found_again(command: str) -> None:
     for original in (command, None):
         found = parse_command(build_command("/usr/bin/py thon", STATUSLINE_LOADER, "/home/o'hara/.h", original))
@@ -224,7 +227,18 @@ def test_every_command_is_found_again(command: str) -> None:
 
 @pytest.mark.parametrize(
     "foreign",
-    ["", "cat", "set -- x", "set -- 'x' ; echo from heliograph_statusline import main", "set -- 'x", None, 1, ["x"]],
+    [
+        "",
+        "cat",
+        "set -- x",
+        "set -- ",
+        "set -- 'x\nfrom heliograph_statusline import main'",
+        "set -- 'x' ; echo from heliograph_statusline import main",
+        "set -- 'x",
+        None,
+        1,
+        ["x"],
+    ],
 )
 def test_other_commands_are_not_ours(foreign: Any) -> None:
     assert parse_command(foreign) is None
