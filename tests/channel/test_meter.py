@@ -107,8 +107,9 @@ async def test_a_transcript_of_many_megabytes_holds_nothing_up(linked: Claude, h
             file.write(line)
     await linked.hook("UserPromptSubmit", transcript_path=str(book.path))
     await linked.hook("Stop", transcript_path=str(book.path))
-    await hub.push("msg-1", SESSION)
-    await hub.until(lambda: hub.named("ChannelInjected") and count_inputs(hub) == [1], "both")
+    answer, is_error = await linked.call("reply", text="meanwhile")
+    assert (answer, is_error) == ("Sent.", False)
+    await hub.until(lambda: hub.named("ChannelReply") and count_inputs(hub) == [1], "both")
 
 
 async def test_the_status_line_adds_cost_window_and_limits(linked: Claude, hub: HubDouble, book: Book) -> None:
