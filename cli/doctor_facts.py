@@ -107,7 +107,7 @@ def _look_at_install(home: Home, environment: Mapping[str, str], wiring: Wiring)
     allowed = _get(settings, "permissions", "allow")
     states = {path: _compare(path, content) for path, content in build_our_files(home).items()}
     uploader = states.pop(home.uploader_file)
-    statusline = states.pop(home.statusline_script)
+    statusline = states[home.statusline_script]
     scripts = set(states.values())
     return InstallFacts(
         events=tuple(ours),
