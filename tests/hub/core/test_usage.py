@@ -35,7 +35,7 @@ def test_the_client_s_own_cost_counts_more_than_an_estimate() -> None:
     books.take(claude.start(), claude.channel("ChannelUsage", **report()))
     usage = books.session(claude).usage
     assert usage.is_estimate
-    assert usage.cost_usd == pytest.approx(5.0 + 2.5 + 1.0)
+    assert usage.cost_usd == pytest.approx(4.0 + 2.0 + 0.4)
     books.take(claude.channel("ChannelUsage", **report(cost_usd=1.25)))
     assert (books.session(claude).usage.cost_usd, books.session(claude).usage.is_estimate) == (1.25, False)
 
@@ -54,6 +54,19 @@ def test_a_model_without_a_known_price_has_no_estimate() -> None:
     assert estimate("gpt-x", Tokens(input=1)) is None
     assert estimate_all([(OPUS, Tokens(input=1)), ("gpt-x", Tokens(input=1))]) is None
     assert estimate_all([]) is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "claude-opus-4-5",
+        "claude-opus-4-5-20251101",
+        "us.anthropic.claude-opus-4-5-20251101-v1:0",
+        "claude-opus-4-5[1m]",
+    ],
+)
+def test_a_model_is_known_by_whatever_name_its_provider_gives_it(name: str) -> None:
+    assert estimate(name, Tokens(input=1_000_000)) == 5.0
 
 
 def test_a_report_that_makes_no_sense_changes_nothing() -> None:
