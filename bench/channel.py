@@ -1,4 +1,4 @@
-"""What a channel costs beside each session: spawn to ``initialize`` answered, and memory.
+"""What a channel costs beside each session, and the parked hook: spawn to ``initialize`` answered, and memory.
 
     python bench/channel.py [ROUNDS]
 
@@ -10,12 +10,16 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from hooks import SCRIPTS, WAKE_LOADER
 
 ROOT = Path(__file__).parents[1]
 
@@ -66,6 +70,30 @@ def read_memory(pid: int) -> float:
     return int(out or 0) / 1024
 
 
+def measure_parked(home: str) -> tuple[float, float]:
+    """Milliseconds until the parked hook stands at its channel's socket, and MB of memory then."""
+    with socket.socket(socket.AF_UNIX) as channel:
+        path = Path(home, "run", f"{os.getpid()}.sock")
+        path.parent.mkdir(exist_ok=True)
+        path.unlink(missing_ok=True)  # a killed channel's
+        channel.bind(str(path))
+        channel.listen()
+        base = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
+        began = time.perf_counter()
+        hook = subprocess.Popen(
+            [base, "-I", "-S", "-c", WAKE_LOADER, home], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            env={"CLAUDE_CODE_ENTRYPOINT": "cli"},
+        )  # fmt: skip
+        parked, _ = channel.accept()
+        parked.recv(16)
+        took = (time.perf_counter() - began) * 1000
+        memory = read_memory(hook.pid)
+        parked.close()
+        hook.communicate()
+        path.unlink()
+    return took, memory
+
+
 def main() -> None:
     """Measure and print."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 15
@@ -81,10 +109,14 @@ def main() -> None:
         machine.touch(mode=0o600)  # paired with a hub that is down: the link is imported and tries
         pairing = {"hub_url": "http://127.0.0.1:9", "machine_id": "m", "machine_name": "bench", "key": "k"}
         machine.write_text(json.dumps(pairing))
+        Path(home, "hooks").mkdir()
+        for script in SCRIPTS:
+            shutil.copy(script, Path(home, "hooks"))
         for _ in range(rounds):
             for name, command in servers.items():
                 found[name].append(measure(command, home))
-    print(f"spawn to initialize answered, memory after tools/list; medians of {rounds}")
+            found.setdefault("parked hook", []).append(measure_parked(home))
+    print(f"spawn to initialize answered (parked hook: to parked), memory after tools/list; medians of {rounds}")
     for name, figures in found.items():
         took, memory = (statistics.median(column) for column in zip(*figures, strict=True))
         print(f"  {name:24}{took:7.1f} ms   {memory:6.1f} MB")

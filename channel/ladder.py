@@ -250,9 +250,12 @@ class Ladder:
         if self.is_print or push.when == "next_turn":
             return self._offer(message, view)
         is_busy = view.busy or (view.starting and not message.again)
-        if is_busy and push.when == "auto":
-            return [] if message.again else self._give_up(message, "busy")
-        if self.flag and not self.dropped:
+        is_waiting = is_busy and push.when == "auto"
+        if is_waiting and message.again:
+            return []
+        if is_waiting and (self._takes_pushes() or self._is_wakeable(now)):
+            return self._give_up(message, "busy")
+        if self._takes_pushes():
             return self._push(message, view, now, via="steer" if is_busy else "channel")
         return self._offer(message, view) if is_busy else self._wake(message, view, now)
 
@@ -303,7 +306,7 @@ class Ladder:
             return True
         if self.is_print or message.push.when == "next_turn" or view.busy or view.starting:
             return False
-        return view.parked or (self.flag and not self.dropped)
+        return view.parked or self._takes_pushes()
 
     @staticmethod
     def _is_quiet(message: Message, view: View) -> bool:
@@ -314,6 +317,13 @@ class Ladder:
     def _is_asking(message: Message) -> bool:
         return message.stage is Stage.PUSHED and message.ping is None and not message.queued
 
+    def _takes_pushes(self) -> bool:
+        return self.flag and not self.dropped
+
+    def _is_wakeable(self, now: float) -> bool:
+        """Whether a hook is parked, or will be at the turn's end."""
+        return not self.is_print and self._parked_at is not None and now - self._parked_at < PARK_SECONDS
+
     def _is_listening(self, now: float) -> bool:
         return self._listed_at is not None and now - self._listed_at >= LISTEN_SECONDS
 
@@ -323,8 +333,7 @@ class Ladder:
         why: Why | None = None
         if self.is_print or not self.flag or self.dropped:
             why = "print" if self.is_print else "dropped" if self.flag else "no_flag"
-        wake = not self.is_print and self._parked_at is not None and now - self._parked_at < PARK_SECONDS
-        ways = Ways(why is None, wake, view.hooks, why)
+        ways = Ways(why is None, self._is_wakeable(now), view.hooks, why)
         if ways == self._ways:
             return []
         self._ways = ways

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from cli import show
 from cli.errors import UnreachableReason
-from cli.facts import Carrier, ClaudeFacts, Facts, Finding, InstallFacts, Level, PairingFacts, SessionLog
+from cli.facts import Carrier, ClaudeFacts, Facts, Finding, InstallFacts, Level, PairingFacts, Reach, SessionLog
 from cli.mcp_log import Outcome
 
 _US = "\0"
@@ -24,7 +25,8 @@ def examine(facts: Facts) -> list[Finding]:
         *_examine_install(facts.install, facts.claude),
         *_examine_server(facts.install),
         *_examine_statusline(facts.install),
-        *_examine_carriers(facts.carriers),
+        *_examine_carriers(facts.carriers, wakes=facts.claude.rewake),
+        *_examine_reaches(facts.reaches),
         *_examine_logs(facts),
     ]
     return [replace(found, next_step=found.next_step.replace(_US, facts.command)) for found in findings]
@@ -194,10 +196,15 @@ def _examine_server(install: InstallFacts) -> Iterator[Finding]:
         )
 
 
+_WITHOUT = {True: "a parked hook wakes Claude with a message", False: "messages wait for the next prompt"}
+"""What becomes of messages where no push arrives, by whether this Claude Code can be woken."""
+
+_NO_PUSHES: tuple[Outcome, ...] = ("no_flag", "no_preview", "no_provider", "no_policy", "not_allowlisted")
+
 _START = f"End it and start it again: {_US} claude   (add --resume to go on with the conversation)"
 
 
-def _examine_carriers(carriers: tuple[Carrier, ...]) -> Iterator[Finding]:
+def _examine_carriers(carriers: tuple[Carrier, ...], *, wakes: bool) -> Iterator[Finding]:
     if not carriers:
         yield Finding("no_session", "note", "No Claude Code with our channel runs now.", f"{_US} claude")
     heard = [carrier for carrier in carriers if carrier.is_heard]
@@ -216,17 +223,30 @@ def _examine_carriers(carriers: tuple[Carrier, ...]) -> Iterator[Finding]:
             yield Finding(
                 "channel_flag_missing_in_some",
                 "note",
-                f"Process {without} was started without the channel flag and takes no messages.",
+                f"Process {without} was started without the channel flag: {_WITHOUT[wakes]}.",
                 _START,
             )
     elif without:
         yield Finding(
             "channel_flag_missing",
-            "blocker",
-            f"No running session was started with the channel flag (process {without}): "
-            "they are shown, but take no messages.",
+            "note" if wakes else "blocker",
+            f"No running session was started with the channel flag (process {without}): {_WITHOUT[wakes]}.",
             _START,
         )
+
+
+_WAYS = {
+    "wake": "a parked hook wakes it with a message",
+    "next_turn": "a message waits for its next prompt",
+    "none": "no message reaches it",
+}
+
+
+def _examine_reaches(reaches: tuple[Reach, ...]) -> Iterator[Finding]:
+    for reach in reaches:
+        if reach.delivery in _WAYS:
+            code = f"delivery_{reach.delivery}"
+            yield Finding(code, "note", f"{show.plain(reach.title)}: {_WAYS[reach.delivery]}. {reach.reason}".strip())
 
 
 def _list_pids(carriers: Iterable[Carrier]) -> str:
@@ -288,12 +308,12 @@ _UNKNOWN = Finding(
 
 def _examine_logs(facts: Facts) -> Iterator[Finding]:
     for log in facts.logs:
-        yield from _examine_log(log, facts.carriers)
+        yield from _examine_log(log, facts.carriers, wakes=facts.claude.rewake)
     if not facts.logs:
         yield _UNKNOWN
 
 
-def _examine_log(log: SessionLog, carriers: tuple[Carrier, ...]) -> Iterator[Finding]:
+def _examine_log(log: SessionLog, carriers: tuple[Carrier, ...], *, wakes: bool) -> Iterator[Finding]:
     verdict = log.verdict
     if verdict.outcome == "silent":
         yield _UNKNOWN
@@ -312,6 +332,7 @@ def _examine_log(log: SessionLog, carriers: tuple[Carrier, ...]) -> Iterator[Fin
         and verdict.outcome in ("no_flag", "not_allowlisted")
         and any(carrier.has_flag for carrier in carriers)
     )
-    level: Level = "note" if log.is_old or is_elsewhere else "blocker"
+    is_bearable = wakes and verdict.outcome in _NO_PUSHES
+    level: Level = "note" if log.is_old or is_elsewhere or is_bearable else "blocker"
     said = f' It says: "{verdict.detail}" ({verdict.at}, in {verdict.cwd}; {log.path}).'
     yield Finding(code, level, who + what + said, step)

@@ -10,14 +10,15 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import quote
 
 from cli import claude_code, files, json_text, session_logs, settings_edit, statusline_edit
 from cli.called import name_command
 from cli.claude_code import KnownHooks
 from cli.edit_files import naming, read_file
 from cli.errors import CliError, HubRefused, HubSaidNo, HubUnreachable
-from cli.facts import Carrier, ClaudeFacts, Facts, InstallFacts, PairingFacts, SessionLog
-from cli.home import Home
+from cli.facts import Carrier, ClaudeFacts, Facts, InstallFacts, PairingFacts, Reach, SessionLog
+from cli.home import Home, choose_token
 from cli.hubclient import HubClient
 from cli.install import Wiring, build_our_files, build_wiring
 from cli.mcp_log import LogVerdict, read_log
@@ -26,6 +27,7 @@ from cli.running import list_running
 from wire.messages import SERVER_NAME
 
 HUB_SECONDS = 5.0
+SESSIONS = 50
 VERSION_SECONDS = 10.0
 
 
@@ -39,8 +41,26 @@ def gather_facts(home: Home, environment: Mapping[str, str]) -> Facts:
         install=_look_at_install(home, environment, build_wiring(home, known)),
         carriers=tuple(Carrier(one.pid, one.has_flag, one.is_heard) for one in running),
         logs=tuple(_look_at_logs(home, environment, [one.pid for one in running if one.is_heard])),
+        reaches=tuple(_ask_reaches(home, environment)),
         command=name_command(),
     )
+
+
+def _ask_reaches(home: Home, environment: Mapping[str, str]) -> Iterator[Reach]:
+    """Of this machine's running sessions; none without a person's token, since the machine's key can't see them."""
+    try:
+        machine = read_pairing(home)
+        if machine is None:
+            return
+        hub = HubClient(machine.hub_url, choose_token(home, environment), timeout=HUB_SECONDS)
+        machine_id = quote(machine.machine_id, safe="")
+        sessions = hub.call("GET", f"/api/v1/sessions?machine={machine_id}&limit={SESSIONS}")["sessions"]
+        for session in sessions:
+            if session["state"] not in ("ended", "offline"):
+                reason = session.get("delivery_reason") or {}
+                yield Reach(str(session["title"]), str(session["delivery"]), str(reason.get("text", "")))
+    except (CliError, OSError, KeyError, TypeError, AttributeError):
+        return  # what keeps us from the hub is found elsewhere
 
 
 def _look_at_claude(environment: Mapping[str, str]) -> tuple[ClaudeFacts, KnownHooks]:

@@ -28,7 +28,7 @@ class ClaudeFacts:
     command: str | None = None
     version: str | None = None
     wanted_events: tuple[str, ...] = ()
-    rewake: bool = True
+    rewake: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,15 @@ class SessionLog:
 
 
 @dataclass(frozen=True)
+class Reach:
+    """How a message reaches a session of this machine now, and why no better way leads there, as the hub says."""
+
+    title: str
+    delivery: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class Facts:
     """All that `gather_facts` found; ``command`` is how our own program is called here."""
 
@@ -98,4 +107,5 @@ class Facts:
     install: InstallFacts = field(default_factory=InstallFacts)
     carriers: tuple[Carrier, ...] = ()
     logs: tuple[SessionLog, ...] = ()
+    reaches: tuple[Reach, ...] = ()
     command: str = "heliograph"

@@ -97,6 +97,14 @@ def test_where_no_hook_parks_it_waits_for_the_next_turn() -> None:
     assert step(ladder, IDLE, 100.0 + PARK_SECONDS) == [Offer(push, "next")]
 
 
+def test_where_only_the_next_turn_is_left_a_busy_session_takes_it_at_the_end_of_this_one() -> None:
+    push = a_push()
+    assert give(a_ladder(flag=False), push, BUSY) == [Offer(push, "next")]
+    ladder = a_ladder(flag=False)
+    step(ladder, PARKED, 99.0)
+    assert give(ladder, push, BUSY) == [Decline(push, "busy")]
+
+
 def test_a_file_is_taken_back_when_a_better_way_opens() -> None:
     ladder, push = a_ladder(flag=False), a_push()
     give(ladder, push, IDLE)

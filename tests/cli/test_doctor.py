@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from cli.doctor import examine, has_blocker
-from cli.facts import Carrier, ClaudeFacts, Facts, InstallFacts, PairingFacts, SessionLog
+from cli.facts import Carrier, ClaudeFacts, Facts, InstallFacts, PairingFacts, Reach, SessionLog
 from cli.mcp_log import LogVerdict, Outcome, read_log
 from hooks import SCRIPTS
 from tests.cli.fake_hub import FakeHub
@@ -130,6 +130,26 @@ def test_what_keeps_nobody_off_is_only_noted(facts: Facts, code: str) -> None:
     findings = examine(facts)
     assert [finding.code for finding in findings if finding.level == "note"] == [code]
     assert not has_blocker(findings)
+
+
+@pytest.mark.parametrize("outcome", ["no_flag", "no_preview", "no_provider", "no_policy", "not_allowlisted"])
+def test_where_a_hook_wakes_claude_no_missing_channel_is_a_blocker(outcome: Outcome) -> None:
+    facts = with_log(outcome, carriers=(Carrier(17, has_flag=outcome != "no_flag"),))
+    facts = replace(facts, claude=replace(facts.claude, rewake=True))
+    assert not has_blocker(examine(facts))
+    assert [finding for finding in examine(facts) if finding.level == "note"]
+
+
+def test_how_messages_reach_the_running_sessions_is_told_and_why_no_better_way() -> None:
+    reaches = (
+        Reach("Fix the tests", "channel"),
+        Reach("Write \x1b docs", "wake", "Started without the flag."),
+        Reach("Sum up", "next_turn", "Print mode."),
+    )
+    notes = [finding for finding in examine(replace(GOOD, reaches=reaches)) if finding.level == "note"]
+    assert [note.code for note in notes] == ["delivery_wake", "delivery_next_turn"]
+    assert notes[0].what.endswith("a parked hook wakes it with a message. Started without the flag.")
+    assert "\x1b" not in notes[0].what
 
 
 def test_a_missing_flag_is_told_once() -> None:

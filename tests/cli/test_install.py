@@ -204,6 +204,44 @@ def test_an_older_client_loses_the_events_it_does_not_know(world: World) -> None
     assert set(world.read_json(world.settings)["hooks"]) == set(known)
 
 
+def wake_hooks(settings: Any) -> dict[str, Any]:
+    return {
+        event: hook
+        for event, groups in settings.get("hooks", {}).items()
+        for group in groups
+        for hook in group["hooks"]
+        if "heliograph_wake" in " ".join(hook.get("args", []))
+    }
+
+
+def test_the_hook_that_wakes_claude_is_parked_in_the_background(world: World) -> None:
+    original = world.write(world.settings, json.dumps(FOREIGN, indent=2)).read_bytes()
+    world.add_claude(rewake=True)
+    assert world.run("install", "--yes").code == 0
+    hooks = wake_hooks(world.read_json(world.settings))
+    assert set(hooks) == {"SessionStart", "Stop"}
+    for hook in hooks.values():
+        assert (hook["async"], hook["asyncRewake"]) == (True, True)
+        assert 24 * 3600 < hook["timeout"] < 2**31 / 1000  # the client's timers have 31 bits of milliseconds
+    assert (world.heliograph / "hooks" / "heliograph_wake.py").exists()
+    assert "nothing to change" in world.run("install").out
+    world.run("uninstall", "--yes")
+    assert world.settings.read_bytes() == original
+    assert not (world.heliograph / "hooks").exists()
+
+
+def test_a_client_that_would_wait_for_a_parked_hook_gets_none(world: World) -> None:
+    world.add_claude(rewake=True)
+    world.run("install", "--yes")
+    world.add_claude()
+    done = world.run("install", "--yes")
+    assert done.code == 0
+    assert "can't be woken" in done.out
+    settings = world.read_json(world.settings)
+    assert not wake_hooks(settings)
+    assert our_events(settings) == list(WANTED_EVENTS)
+
+
 def test_without_claude_code_only_the_base_events_are_installed_and_it_says_so(world: World) -> None:
     world.env["PATH"] = str(world.bin)
     done = world.run("install", "--yes")

@@ -57,12 +57,12 @@ class World:
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         return path
 
-    def add_claude(self, events: tuple[str, ...] = WANTED_EVENTS) -> Path:
-        """A ``claude`` that prints its arguments, environment and pid, and knows ``events``."""
+    def add_claude(self, events: tuple[str, ...] = WANTED_EVENTS, *, rewake: bool = False) -> Path:
+        """A ``claude`` that prints its arguments, environment and pid, knows ``events``, and whether a hook wakes it."""
         listed = json.dumps(list(events), separators=(",", ":"))
         script = self.write(
             self.bin / "claude",
-            f"#!{sys.executable} -IS\n# {listed}\nimport json, os, sys\n"
+            f"#!{sys.executable} -IS\n# {listed} {'asyncRewake' if rewake else ''}\nimport json, os, sys\n"
             "print('9.9.9 (Claude Code)' if '--version' in sys.argv[1:] else "
             "json.dumps({'argv': sys.argv[1:], 'env': dict(os.environ), 'pid': os.getpid()}))\n",
         )
