@@ -148,7 +148,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("events", type=int, nargs="*", default=SIZES)
     parser.add_argument("--full", action="store_true", help="0, 1 and 5 million")
-    parser.add_argument("--seconds", type=float, default=5.0, help="of each ingest")
+    parser.add_argument("--seconds", type=float, default=4.0, help="of each ingest")
     arguments = parser.parse_args()
     print(describe_machine())
     pin(LOAD_CORE)

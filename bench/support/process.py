@@ -134,8 +134,9 @@ class HubProcess:
         if self.core is not None:
             pin(self.core, self.popen.pid)
         assert self.popen.stdout is not None
-        ready, _, _ = select.select([self.popen.stdout], [], [], START_SECONDS)
-        line = self.popen.stdout.readline() if ready else ""
+        waiting = select.poll()  # select() takes no descriptor above 1023
+        waiting.register(self.popen.stdout, select.POLLIN)
+        line = self.popen.stdout.readline() if waiting.poll(START_SECONDS * 1000) else ""
         if not line.startswith("Listening on "):
             self.stop()
             raise RuntimeError(f"the hub didn't start\n{self.last_words()}")
