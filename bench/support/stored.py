@@ -127,11 +127,12 @@ def _list_tables(connection: sqlite3.Connection) -> list[str]:
 def _list_columns(connection: sqlite3.Connection, table: str) -> list[str]:
     """All but a row number, which SQLite gives."""
     columns = connection.execute(f'PRAGMA table_info("{table}")').fetchall()
-    return [name for _, name, kind, _, _, key in columns if not (key and kind.upper() == "INTEGER" and name != "pid")]
+    keys = sum(bool(key) for *_, key in columns)
+    return [name for _, name, kind, _, _, key in columns if not (keys == 1 and key and kind.upper() == "INTEGER")]
 
 
 def _read(connection: sqlite3.Connection, table: str, sessions: list[str]) -> list[Row]:
     columns = ", ".join(f'"{name}"' for name in _list_columns(connection, table))
     marks = ", ".join("?" * len(sessions))
-    query = f'SELECT {columns} FROM "{table}" WHERE session_id IN ({marks}) ORDER BY rowid'
+    query = f'SELECT {columns} FROM "{table}" WHERE session_id IN ({marks})'
     return connection.execute(query, sessions).fetchall()
