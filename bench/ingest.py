@@ -304,7 +304,7 @@ async def profile(hub: HubProcess, keys: list[str], person: str, shapes: list[st
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=6.0, help="of each run flat out (paced ones: twice)")
+    parser.add_argument("--seconds", type=float, default=5.0, help="of each run flat out (paced ones: twice)")
     parser.add_argument("--profile", nargs="*", choices=[*SHAPES, "paced"], metavar="SHAPE")
     arguments = parser.parse_args()
     print(describe_machine())

@@ -85,17 +85,18 @@ def measure(home: Path, machines: list[str], person: str, sessions: list[str], s
     with running(hub) as start:
         time.sleep(SETTLE_SECONDS)
         resident = hub.resident_bytes()
+        rate, cpu = asyncio.run(ingest(hub, machines, person, seconds))
+        time.sleep(SETTLE_SECONDS)
+        resident_after = hub.resident_bytes()
         opened = random.Random(5).sample(sessions, min(PAGES, len(sessions)))
         pages = [hub.get(f"/sessions/{one}", person, accept="text/html")[1] for one in opened]
         overview = [hub.get("/", person, accept="text/html")[1] for _ in range(PAGES)]
-        rate, cpu = asyncio.run(ingest(hub, machines, person, seconds))
-        time.sleep(SETTLE_SECONDS)
         return Measured(
             stored=stored,
             size=size,
             start=start,
             resident=resident,
-            resident_after=hub.resident_bytes(),
+            resident_after=resident_after,
             rate=rate,
             cpu=cpu,
             session_page=statistics.median(pages) if pages else None,
@@ -147,7 +148,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("events", type=int, nargs="*", default=SIZES)
     parser.add_argument("--full", action="store_true", help="0, 1 and 5 million")
-    parser.add_argument("--seconds", type=float, default=5.0, help="of each ingest")
+    parser.add_argument("--seconds", type=float, default=4.0, help="of each ingest")
     arguments = parser.parse_args()
     print(describe_machine())
     pin(LOAD_CORE)

@@ -134,11 +134,12 @@ class HubProcess:
         if self.core is not None:
             pin(self.core, self.popen.pid)
         assert self.popen.stdout is not None
-        ready, _, _ = select.select([self.popen.stdout], [], [], START_SECONDS)
-        line = self.popen.stdout.readline() if ready else ""
+        waiting = select.poll()  # select() takes no descriptor above 1023
+        waiting.register(self.popen.stdout, select.POLLIN)
+        line = self.popen.stdout.readline() if waiting.poll(START_SECONDS * 1000) else ""
         if not line.startswith("Listening on "):
             self.stop()
-            raise RuntimeError(f"the hub didn't start: see {self.home / 'hub.err'}")
+            raise RuntimeError(f"the hub didn't start\n{self.last_words()}")
         took = time.perf_counter() - began
         self.port = int(line.rsplit(":", 1)[1])
         return took
@@ -155,6 +156,10 @@ class HubProcess:
         if self.popen.stdout is not None:
             self.popen.stdout.close()
         return time.perf_counter() - began
+
+    def last_words(self) -> str:
+        """The end of its log."""
+        return (self.home / "hub.err").read_text()[-2000:]
 
     @property
     def pid(self) -> int:
@@ -180,7 +185,7 @@ class HubProcess:
         took = time.perf_counter() - began
         connection.close()
         if answer.status != 200:
-            raise RuntimeError(f"GET {path}: {answer.status} {body[:200]!r}")
+            raise RuntimeError(f"GET {path}: {answer.status}\n{self.last_words()}")
         return body, took
 
     def last_page(self, session_id: str, token: str, after: str = "") -> tuple[bytes, str]:

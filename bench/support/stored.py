@@ -1,6 +1,7 @@
 """Fills a database with history: some sessions through the hub's own code, then copies of their rows.
 
-A copy differs in what must differ: its session ids, and the first digits (the time) of its event ids.
+A copy differs in what must differ: its session ids, and the first digits (the time) of its event ids, which are
+years before those of anything else, so that they can be told apart.
 """
 
 from __future__ import annotations
@@ -11,18 +12,21 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from bench.support.events import Carrier
 from bench.support.process import database_path
 from hub.actions.events import do_ingest
 from hub.db.engine import lock_database, open_database
+from wire.frames import Event
 
 SESSIONS = 20
 EVENTS = 1_000
 """Events of each session, about; a session of a working day has as many."""
 
 BATCH = 400
-PREFIX = 8
-"""Hex digits of an event id that say its time, to a minute."""
+FIRST_TIME = 0x01000000
+"""The first eight hex digits of the template's event ids."""
 
 NOT_COPIED = ("processes",)
 
@@ -32,10 +36,7 @@ Row = tuple[Any, ...]
 def write_template(home: Path, machine_id: str) -> list[str]:
     """The sessions that are copied; returns their ids."""
     carriers = [Carrier(9000 + number, 1) for number in range(SESSIONS)]
-    while True:
-        made = [carrier.take_turns(EVENTS) for carrier in carriers]
-        if len({item.event.event_id[:PREFIX] for events in made for item in events}) == 1:
-            break
+    made = [[_date_back(item.event) for item in carrier.take_turns(EVENTS)] for carrier in carriers]
 
     async def store() -> None:
         path = database_path(home)
@@ -43,12 +44,16 @@ def write_template(home: Path, machine_id: str) -> list[str]:
         try:
             for events in made:
                 for at in range(0, len(events), BATCH):
-                    await do_ingest(db, machine_id, [item.event for item in events[at : at + BATCH]])
+                    await do_ingest(db, machine_id, events[at : at + BATCH])
         finally:
             await db.close()
 
     asyncio.run(store())
     return [carrier.sessions[0].session_id for carrier in carriers]
+
+
+def _date_back(event: Event) -> Event:
+    return msgspec.structs.replace(event, event_id=f"{FIRST_TIME:08x}{event.event_id[8:]}")
 
 
 class Filler:
@@ -64,9 +69,6 @@ class Filler:
             ]
             self._rows = {table: _read(connection, table, template) for table in _list_tables(connection)}
             self._columns = {table: _list_columns(connection, table) for table in self._rows}
-            self._prefix = connection.execute(
-                f"SELECT substr(event_id, 1, {PREFIX}) FROM events WHERE session_id = ?", (template[0],)
-            ).fetchone()[0]
         self.sessions = list(template)
         self._template = template
 
@@ -88,7 +90,7 @@ class Filler:
 
     def _copy(self, connection: sqlite3.Connection, number: int) -> None:
         names = {name: f"{number:08x}{name[8:]}" for name in self._template}
-        prefix = f"{int(self._prefix, 16) - 1_000_000 + number:0{PREFIX}x}"
+        time = f"{FIRST_TIME + number:08x}-"
         for table, rows in self._rows.items():
             columns = self._columns[table]
             where = columns.index("session_id")
@@ -96,16 +98,17 @@ class Filler:
             quoted = ", ".join(f'"{name}"' for name in columns)
             connection.executemany(
                 f'INSERT INTO "{table}" ({quoted}) VALUES ({marks})',
-                (self._change(row, row[where], names[row[where]], prefix) for row in rows),
+                (self._change(row, row[where], names[row[where]], time) for row in rows),
             )
         self.sessions += names.values()
 
-    def _change(self, row: Row, old: str, new: str, prefix: str) -> list[Any]:
-        before = self._prefix + "-"
+    @staticmethod
+    def _change(row: Row, old: str, new: str, time: str) -> list[Any]:
+        before = f"{FIRST_TIME:08x}-"
         found: list[Any] = []
         for value in row:
             if isinstance(value, str):
-                found.append(value.replace(old, new).replace(before, prefix + "-"))
+                found.append(value.replace(old, new).replace(before, time))
             elif isinstance(value, bytes):
                 found.append(value.replace(old.encode(), new.encode()))
             else:
@@ -124,11 +127,12 @@ def _list_tables(connection: sqlite3.Connection) -> list[str]:
 def _list_columns(connection: sqlite3.Connection, table: str) -> list[str]:
     """All but a row number, which SQLite gives."""
     columns = connection.execute(f'PRAGMA table_info("{table}")').fetchall()
-    return [name for _, name, kind, _, _, key in columns if not (key and kind.upper() == "INTEGER" and name != "pid")]
+    keys = sum(bool(key) for *_, key in columns)
+    return [name for _, name, kind, _, _, key in columns if not (keys == 1 and key and kind.upper() == "INTEGER")]
 
 
 def _read(connection: sqlite3.Connection, table: str, sessions: list[str]) -> list[Row]:
     columns = ", ".join(f'"{name}"' for name in _list_columns(connection, table))
     marks = ", ".join("?" * len(sessions))
-    query = f'SELECT {columns} FROM "{table}" WHERE session_id IN ({marks}) ORDER BY rowid'
+    query = f'SELECT {columns} FROM "{table}" WHERE session_id IN ({marks})'
     return connection.execute(query, sessions).fetchall()
