@@ -175,7 +175,8 @@ def fill_disk(world: World, scale: Scale) -> None:
     with file_limit(claude.channel_pid, world.dice.randint(0, 200)):
         claude.tell("turn")
         let_pass(world, 2 * scale.while_away)
-    claude.tell("room", room=None)
+    if not claude.gone:
+        claude.tell("room", room=None)
 
 
 def fire_together(world: World, scale: Scale) -> None:

@@ -326,8 +326,8 @@ class Claude:
 
     def kill_channel(self) -> None:
         self.has_channel = False
-        os.kill(self.channel_pid, signal.SIGKILL)
         pid = self.channel_pid
+        os.kill(pid, signal.SIGKILL)
         wait_until(lambda: not is_running(pid), "the channel gone")
 
     def reconnect(self) -> None:
@@ -366,4 +366,5 @@ def file_limit(pid: int, size: int) -> Iterator[None]:
     try:
         yield
     finally:
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
+        with suppress(ProcessLookupError):  # it may have been killed meanwhile
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
