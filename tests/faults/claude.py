@@ -222,25 +222,38 @@ class Claude:
         works = []
         for (name, _), body in zip(events, bodies, strict=True):
             for hook in list_commands(settings, name):
-                work = self._run(hook, name, body)
                 if is_parked(hook):
-                    self._later(work)
+                    self._later(self._park(hook, body))
                 else:
-                    works.append(work)
+                    works.append(self._run(hook, name, body))
         await asyncio.gather(*works)
         self.pen.counters.put("told", self.number)
 
     async def _run(self, hook: dict[str, Any], name: str, body: bytes) -> None:
         code, out, err = await asyncio.to_thread(run_command, hook, body, dict(os.environ), self.options.cwd)
-        if is_parked(hook):
-            if code == 2:
-                self._wake(err.decode(errors="replace"))
-        elif code != 0 or err:
+        if code != 0 or err:
             self.pen.note(trouble=f"{name} hook: exit {code}, {err[:500]!r}")
-        else:
-            for message_id in NAMES_MESSAGE.findall(out.decode(errors="replace")):
-                self.pen.note(got=message_id)
-                self.pen.note(took=message_id, number=self.number)
+        self._take_answer(out)
+
+    def _take_answer(self, out: bytes) -> None:
+        """What a hook says reaches Claude in the middle of its turn, or with its prompt."""
+        for message_id in NAMES_MESSAGE.findall(out.decode(errors="replace")):
+            self.pen.note(got=message_id)
+            self.pen.note(took=message_id, number=self.number)
+
+    async def _park(self, hook: dict[str, Any], body: bytes) -> None:
+        """A hook that Claude Code doesn't wait for; one that ends with 2 wakes it."""
+        process = await asyncio.create_subprocess_exec(
+            hook["command"],
+            *hook["args"],
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            cwd=self.options.cwd,
+        )
+        _, err = await process.communicate(body)
+        if process.returncode == 2:
+            self._wake(err.decode(errors="replace"))
 
     def _wake(self, text: str) -> None:
         """A parked hook has ended with 2: its words start a turn."""
@@ -261,6 +274,7 @@ class Claude:
         if not self.script.run(body, rings=rings and room is None, room=room):
             self.pen.note(maybe=number)
         self.pen.counters.put("told", number)
+        self._take_answer(self.script.answer)
 
     def _count(self) -> int:
         self.number += 1

@@ -208,6 +208,7 @@ class Machine:
             "PATH": f"{self.root / 'bin'}:/usr/bin:/bin",
             "HELIOGRAPH_HOME": str(self.home),
             "CLAUDE_CONFIG_DIR": str(self.config),
+            "CLAUDE_CODE_ENTRYPOINT": "cli",  # as in a terminal
         }
 
     def install(self, word: str = "install") -> None:
