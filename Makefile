@@ -4,7 +4,7 @@
 MAKEFLAGS += --no-print-directory
 PY := .venv/bin/python
 
-.PHONY: help up test test-fast lint bench
+.PHONY: help up test test-fast lint bench soak
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' Makefile | expand -t 12
@@ -26,6 +26,9 @@ lint: dev  ## ruff and mypy
 
 bench: dev  ## print the figures of bench/; none of them fails the run
 	@scripts/bench.sh
+
+soak: dev  ## faults at random for MINUTES=10, repeatable by SEED=…; prints what was sent, lost, twice
+	@$(PY) -m tests.faults.soak --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
 
 .PHONY: dev
 dev:

@@ -30,7 +30,7 @@ TESTS = Path(__file__).parent
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by their folder, so that ``-m`` can leave out what a machine can't run."""
     for item in items:
-        for name in ("real_client", "browser"):
+        for name in ("real_client", "browser", "faults"):
             if item.path.is_relative_to(TESTS / name):
                 item.add_marker(name)
 

@@ -60,6 +60,11 @@ class Claude:
         self._tasks: set[asyncio.Task[None]] = set()
         self._written = 0
 
+    @property
+    def place(self) -> str:
+        """No other turn of any process has the same."""
+        return f"{self.options.name}_{self.turns}"
+
     # -- life -----------------------------------------------------------------------------
 
     async def live(self) -> None:
@@ -114,7 +119,7 @@ class Claude:
         """So many events in one turn, as fast as they can be spooled."""
         await self._begin("a long turn")
         for step in range(count):
-            self._display(step, rings=step % 1000 == 999)
+            self._display(f"text_{self.place}_{step // 20}", step % 20, final=step % 20 == 19, rings=step % 1000 == 999)
             if step % 200 == 199:
                 await asyncio.sleep(0)
         await self._finish()
@@ -122,8 +127,8 @@ class Claude:
     async def do_parallel(self, count: int) -> None:
         """Hooks of one moment, each a process, all at once."""
         await self._begin("many tools at once")
-        await self._fire_together([self._tool("PreToolUse", f"toolu_p{step}") for step in range(count)])
-        await self._fire_together([self._tool("PostToolUse", f"toolu_p{step}") for step in range(count)])
+        await self._fire_together([self._tool("PreToolUse", f"toolu_{self.place}_p{step}") for step in range(count)])
+        await self._fire_together([self._tool("PostToolUse", f"toolu_{self.place}_p{step}") for step in range(count)])
         await self._finish()
 
     async def do_room(self, room: int | None) -> None:
@@ -158,11 +163,12 @@ class Claude:
     async def _turn(self, message_id: str | None, prompt: str) -> None:
         await self._begin(prompt, message_id)
         for step in range(self.dice.randint(1, 4)):
-            tool_use_id = f"toolu_{self.turns}_{step}"
+            tool_use_id = f"toolu_{self.place}_{step}"
             real = self.dice.random() < self.options.real
             await self._fire_one(*self._tool("PreToolUse", tool_use_id), real=real)
-            for piece in range(self.dice.randint(0, 8)):
-                self._display(piece)
+            pieces = self.dice.randint(0, 8)
+            for piece in range(pieces):
+                self._display(f"text_{self.place}_{step}", piece, final=piece == pieces - 1)
             await self._fire_one(*self._tool("PostToolUse", tool_use_id), real=real)
             while self.inbox:  # handed over at the tool boundary
                 await self._take(*self.inbox.pop(0))
@@ -222,25 +228,38 @@ class Claude:
         works = []
         for (name, _), body in zip(events, bodies, strict=True):
             for hook in list_commands(settings, name):
-                work = self._run(hook, name, body)
                 if is_parked(hook):
-                    self._later(work)
+                    self._later(self._park(hook, body))
                 else:
-                    works.append(work)
+                    works.append(self._run(hook, name, body))
         await asyncio.gather(*works)
         self.pen.counters.put("told", self.number)
 
     async def _run(self, hook: dict[str, Any], name: str, body: bytes) -> None:
         code, out, err = await asyncio.to_thread(run_command, hook, body, dict(os.environ), self.options.cwd)
-        if is_parked(hook):
-            if code == 2:
-                self._wake(err.decode(errors="replace"))
-        elif code != 0 or err:
+        if code != 0 or err:
             self.pen.note(trouble=f"{name} hook: exit {code}, {err[:500]!r}")
-        else:
-            for message_id in NAMES_MESSAGE.findall(out.decode(errors="replace")):
-                self.pen.note(got=message_id)
-                self.pen.note(took=message_id, number=self.number)
+        self._take_answer(out)
+
+    def _take_answer(self, out: bytes) -> None:
+        """What a hook says reaches Claude in the middle of its turn, or with its prompt."""
+        for message_id in NAMES_MESSAGE.findall(out.decode(errors="replace")):
+            self.pen.note(got=message_id)
+            self.pen.note(took=message_id, number=self.number)
+
+    async def _park(self, hook: dict[str, Any], body: bytes) -> None:
+        """A hook that Claude Code doesn't wait for; one that ends with 2 wakes it."""
+        process = await asyncio.create_subprocess_exec(
+            hook["command"],
+            *hook["args"],
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            cwd=self.options.cwd,
+        )
+        _, err = await process.communicate(body)
+        if process.returncode == 2:
+            self._wake(err.decode(errors="replace"))
 
     def _wake(self, text: str) -> None:
         """A parked hook has ended with 2: its words start a turn."""
@@ -250,8 +269,8 @@ class Claude:
         self.inbox.append((found[0] if found else None, f"<task-notification>\nStop hook feedback:\n{text}\n"))
         self.woken.set()
 
-    def _display(self, step: int, *, rings: bool = True) -> None:
-        fields = {"message_id": f"m{self.turns}", "index": step, "final": False, "delta": FILLER}
+    def _display(self, message_id: str, index: int, *, final: bool, rings: bool = True) -> None:
+        fields = {"message_id": message_id, "index": index, "final": final, "delta": FILLER}
         self._spool(self._count(), "MessageDisplay", fields, rings=rings)
 
     def _spool(self, number: int, name: str, fields: dict[str, Any], *, rings: bool = True) -> None:
@@ -261,6 +280,7 @@ class Claude:
         if not self.script.run(body, rings=rings and room is None, room=room):
             self.pen.note(maybe=number)
         self.pen.counters.put("told", number)
+        self._take_answer(self.script.answer)
 
     def _count(self) -> int:
         self.number += 1

@@ -7,12 +7,13 @@ event on stdin, and closes what the script leaves to its end.
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
 import os
 import posix
 import resource
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,7 @@ class _Posix:
 
     def __init__(self) -> None:
         self.body = b""
+        self.answer = b""
         self.children: list[int] = []
         self._open: set[int] = set()
 
@@ -46,6 +48,12 @@ class _Posix:
             return posix.read(fd, size)
         body, self.body = self.body[:size], self.body[size:]
         return body
+
+    def write(self, fd: int, data: bytes) -> int:
+        if fd != 1:
+            return posix.write(fd, data)
+        self.answer += data
+        return len(data)
 
     def open(self, *words: Any, **more: Any) -> int:
         fd = posix.open(*words, **more)
@@ -74,19 +82,22 @@ class Script:
     """The installed hook script, in this process."""
 
     def __init__(self, home: Path) -> None:
-        spec = importlib.util.spec_from_file_location("installed_hook", home / "hooks" / "heliograph_hook.py")
-        assert spec is not None
-        assert spec.loader is not None
-        self._module: ModuleType = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(self._module)
+        sys.path.insert(0, str(home / "hooks"))  # as the loader in the settings does
+        self._module: ModuleType = importlib.import_module("heliograph_hook")
         self._home = os.fsencode(home)
         self._posix = _Posix()
         self._ring = self._module.ring
-        self._module.posix = self._posix  # type: ignore[attr-defined]
+        for name in ("heliograph_hook", "heliograph_room"):
+            importlib.import_module(name).posix = self._posix  # type: ignore[attr-defined]
+
+    @property
+    def answer(self) -> bytes:
+        """What it said to Claude the last time."""
+        return self._posix.answer
 
     def run(self, body: bytes, *, rings: bool = True, room: int | None = None) -> bool:
         """Whether the event is in the spool; ``room``: bytes that the disk still has for it."""
-        self._posix.body = body
+        self._posix.body, self._posix.answer = body, b""
         self._module.ring = self._ring if rings else _nobody_rings  # type: ignore[attr-defined]
         try:
             if room is None:
@@ -139,7 +150,7 @@ def run_command(hook: dict[str, Any], body: bytes, environment: dict[str, str], 
         cwd=cwd,
         capture_output=True,
         check=False,
-        timeout=None if is_parked(hook) else HOOK_SECONDS,
+        timeout=HOOK_SECONDS,
     )
     return done.returncode, done.stdout, done.stderr
 

@@ -39,8 +39,10 @@ SOAK = Scale(frozen=60.0, locked=30.0, while_away=2.0, links=200, bulk=10_000)
 Fault = Callable[[World, Scale], None]
 
 
-def let_pass(seconds: float) -> None:
-    """The fault lasts; meanwhile everybody goes on."""
+def let_pass(world: World, seconds: float) -> None:
+    """The fault lasts; everybody goes on, and what is to go wrong at the same time does."""
+    if world.meanwhile:
+        world.meanwhile.pop()()
     time.sleep(seconds)
 
 
@@ -54,31 +56,31 @@ def kill_hub_at(point: str) -> Fault:
         world.note(f"hub killed: {point}")
         world.hub.order(kill=point, skip=world.dice.randrange(20))
         assert world.hub.wait_killed(REACH_SECONDS), f"{point} was never reached"
-        let_pass(world.dice.random() * scale.while_away)
+        let_pass(world, world.dice.random() * scale.while_away)
         world.restart_hub()
 
     return fault
 
 
 def kill_hub_anytime(world: World, scale: Scale) -> None:
-    let_pass(world.dice.random())
+    let_pass(world, world.dice.random())
     world.note("hub killed")
     world.hub.kill()
-    let_pass(world.dice.random() * scale.while_away)
+    let_pass(world, world.dice.random() * scale.while_away)
     world.restart_hub()
 
 
 def restart_hub(world: World, scale: Scale) -> None:
     world.note("hub stopped and started")
     world.hub.stop()
-    let_pass(world.dice.random() * scale.while_away)
+    let_pass(world, world.dice.random() * scale.while_away)
     world.restart_hub()
 
 
 def freeze_hub(world: World, scale: Scale) -> None:
     world.note(f"hub frozen for {scale.frozen:g} s")
     world.hub.signal(signal.SIGSTOP)
-    let_pass(scale.frozen)
+    let_pass(world, scale.frozen)
     world.hub.signal(signal.SIGCONT)
 
 
@@ -86,7 +88,7 @@ def put_hub_clock_off(world: World, scale: Scale) -> None:
     hour = world.dice.choice((-HOUR, HOUR))
     world.note(f"hub's clock off by {hour:g} s")
     world.hub.order(clock=hour)
-    let_pass(scale.while_away)
+    let_pass(world, scale.while_away)
     world.hub.order(clock=0)
 
 
@@ -94,25 +96,26 @@ def put_hub_clock_off(world: World, scale: Scale) -> None:
 
 
 def lock_database(world: World, scale: Scale) -> None:
+    """By another process: this one."""
     world.note(f"database locked for {scale.locked:g} s")
     with closing(sqlite3.connect(world.hub.database, timeout=30.0, isolation_level=None)) as other:
         other.execute("PRAGMA wal_autocheckpoint=0")
         other.execute("BEGIN IMMEDIATE")
-        let_pass(scale.locked)
+        let_pass(world, scale.locked)
         other.execute("ROLLBACK")
 
 
 def fill_database(world: World, scale: Scale) -> None:
     world.note("database full")
     world.hub.order(full=True)
-    let_pass(2 * scale.while_away + 0.5)
+    let_pass(world, 2 * scale.while_away + 0.5)
     world.hub.order(full=False)
 
 
 def fail_writes_of_hub(world: World, scale: Scale) -> None:
     world.note("hub can't write")
     with file_limit(world.hub.pid, 4096):
-        let_pass(2 * scale.while_away)
+        let_pass(world, 2 * scale.while_away)
 
 
 # -- machines ---------------------------------------------------------------------------------
@@ -121,8 +124,8 @@ def fail_writes_of_hub(world: World, scale: Scale) -> None:
 def kill_channel(world: World, scale: Scale) -> None:
     claude = world.choose_linked()
     world.note(f"{claude.name}'s channel killed")
-    claude.kill_channel()
-    let_pass(world.dice.random() * 2 * scale.while_away)
+    claude.kill_channel()  # and of its hooks' events an uploader takes care
+    let_pass(world, world.dice.random() * 2 * scale.while_away)
     claude.reconnect()
 
 
@@ -130,8 +133,16 @@ def kill_claude(world: World, scale: Scale) -> None:
     claude = world.dice.choice(world.alive)
     world.note(f"{claude.name} killed")
     claude.kill()
-    let_pass(world.dice.random() * scale.while_away)
+    let_pass(world, world.dice.random() * scale.while_away)
     world.resume(claude)
+
+
+def lose_claude(world: World, scale: Scale) -> None:
+    """Killed, and nobody goes on with its session."""
+    claude = world.dice.choice(world.alive)
+    world.note(f"{claude.name} killed for good")
+    claude.kill()
+    world.start_claude(claude.machine, wait=False)
 
 
 def end_claude(world: World, scale: Scale) -> None:
@@ -145,7 +156,7 @@ def freeze_claude(world: World, scale: Scale) -> None:
     claude = world.dice.choice(world.alive)
     world.note(f"{claude.name} frozen")
     claude.signal(signal.SIGSTOP)
-    let_pass(scale.frozen / 2)
+    let_pass(world, scale.frozen / 2)
     claude.signal(signal.SIGCONT)
 
 
@@ -163,8 +174,9 @@ def fill_disk(world: World, scale: Scale) -> None:
     claude.tell("room", room=900)
     with file_limit(claude.channel_pid, world.dice.randint(0, 200)):
         claude.tell("turn")
-        let_pass(2 * scale.while_away)
-    claude.tell("room", room=None)
+        let_pass(world, 2 * scale.while_away)
+    if not claude.gone:
+        claude.tell("room", room=None)
 
 
 def fire_together(world: World, scale: Scale) -> None:
@@ -198,14 +210,16 @@ FRAMES: dict[Direction, tuple[bytes, ...]] = {
 }
 
 
-def harm_frame(kind: Kind) -> Fault:
+def harm_frame(kind: Kind, direction: Direction | None = None, mark: bytes | None = None) -> Fault:
+    """To the next such frame; which one is left to the dice unless it is named."""
+
     def fault(world: World, scale: Scale) -> None:
-        direction: Direction = world.dice.choice(("up", "down"))
-        mark = world.dice.choice(FRAMES[direction])
-        world.note(f"frame with {mark.decode()}: {kind}")
+        way: Direction = direction or world.dice.choice(("up", "down"))
+        words = mark or world.dice.choice(FRAMES[way])
+        world.note(f"{kind} a frame with {words.decode()}")
         share, seconds = world.dice.random(), world.dice.random() * 2 * scale.while_away
-        mischief = world.proxy.plan(Mischief(kind, direction, mark, share, seconds))
-        assert mischief.done.wait(REACH_SECONDS), f"no frame with {mark!r}"
+        mischief = world.proxy.plan(Mischief(kind, way, words, share, seconds))
+        assert mischief.done.wait(REACH_SECONDS), f"no frame with {words!r}"
 
     return fault
 
@@ -213,7 +227,7 @@ def harm_frame(kind: Kind) -> Fault:
 def stall_link(world: World, scale: Scale) -> None:
     world.note("links stalled, then cut" if world.dice.random() < 0.5 else "links stalled")
     world.proxy.stall()
-    let_pass(scale.while_away)
+    let_pass(world, scale.while_away)
     if "cut" in world.faults[-1]:
         world.proxy.cut_all()
     world.proxy.flow()
@@ -222,7 +236,7 @@ def stall_link(world: World, scale: Scale) -> None:
 def slow_link(world: World, scale: Scale) -> None:
     world.note("slow links")
     world.proxy.latency = 0.05
-    let_pass(scale.while_away)
+    let_pass(world, scale.while_away)
     world.proxy.latency = 0.0
 
 
@@ -269,6 +283,7 @@ ALL: dict[str, tuple[Fault, float]] = {
     "hub can't write": (fail_writes_of_hub, 2.0),
     "kill channel": (kill_channel, 3.0),
     "kill claude": (kill_claude, 3.0),
+    "lose claude": (lose_claude, 2.0),
     "end claude": (end_claude, 2.0),
     "freeze claude": (freeze_claude, 0.5),
     "clear": (clear, 2.0),
@@ -287,9 +302,15 @@ ALL: dict[str, tuple[Fault, float]] = {
 """Every fault and how often it comes, relative to others."""
 
 
-def inject(world: World, name: str, scale: Scale) -> None:
-    """One fault into a world at work, and afterwards all is as it must be."""
-    world.run()
-    ALL[name][0](world, scale)
-    world.settle()
+ON_MACHINES = ("kill channel", "kill claude", "lose claude", "end claude", "clear", "hooks at once", "many events")
+"""Those that need nothing from the hub, so that they can come while another lasts."""
 
+
+def inject(world: World, fault: Fault, scale: Scale = SHORT, *, meanwhile: Fault | None = None) -> None:
+    """One fault into a world at work, perhaps with another in its middle; afterwards all is as it must be."""
+    world.run()
+    if meanwhile is not None:
+        world.meanwhile.append(lambda: meanwhile(world, scale))
+    fault(world, scale)
+    world.meanwhile.clear()
+    world.settle()

@@ -28,6 +28,20 @@ START_SECONDS = 30.0
 STOP_SECONDS = 20.0
 CHANNEL_WORDS = ("--dangerously-load-development-channels", "server:heliograph")
 
+SHIFTED_CLOCK = """
+
+class _Shifted:
+    def __getattr__(self, name, time=time):
+        return getattr(time, name)
+
+    def time_ns(self, time=time):
+        return time.time_ns() + {nanoseconds}
+
+
+time = _Shifted()
+"""
+"""What an installed hook script ends with on a machine whose clock is off."""
+
 
 def find_port() -> int:
     """One that is free now; a hub that is killed and started again has to keep its own."""
@@ -168,6 +182,7 @@ class Machine:
         self.root = root
         self.name = name
         self.key = ""
+        self.clock = 0.0
         for folder in (self.home, self.root / "bin", self.project, self.config):
             folder.mkdir(parents=True)
         claude = self.root / "bin" / "claude"
@@ -193,6 +208,7 @@ class Machine:
             "PATH": f"{self.root / 'bin'}:/usr/bin:/bin",
             "HELIOGRAPH_HOME": str(self.home),
             "CLAUDE_CONFIG_DIR": str(self.config),
+            "CLAUDE_CODE_ENTRYPOINT": "cli",  # as in a terminal
         }
 
     def install(self, word: str = "install") -> None:
@@ -207,6 +223,12 @@ class Machine:
             timeout=60,
         )
         assert done.returncode == 0, done.stdout + done.stderr
+
+    def put_clock_off(self, seconds: float) -> None:
+        """Its hooks and its Claude Codes are so far ahead."""
+        self.clock = seconds
+        script = self.home / "hooks" / "heliograph_hook.py"
+        script.write_text(script.read_text() + SHIFTED_CLOCK.format(nanoseconds=int(seconds * 1e9)))
 
     def pair(self, hub: HubProcess, url: str) -> None:
         """What ``heliograph join`` does, without a second process."""
@@ -253,6 +275,7 @@ class Claude:
         place.mkdir(parents=True)
         words = ["--name", name, "--ledger", str(place), "--session", session_id, "--cwd", str(machine.project)]
         has_channel = not options.pop("no_channel", False)
+        words += ["--clock", str(machine.clock)]
         words += [] if has_channel else ["--no-channel"]
         for option, value in options.items():
             words += [f"--{option}", str(value)]
@@ -304,8 +327,8 @@ class Claude:
 
     def kill_channel(self) -> None:
         self.has_channel = False
-        os.kill(self.channel_pid, signal.SIGKILL)
         pid = self.channel_pid
+        os.kill(pid, signal.SIGKILL)
         wait_until(lambda: not is_running(pid), "the channel gone")
 
     def reconnect(self) -> None:
@@ -344,4 +367,5 @@ def file_limit(pid: int, size: int) -> Iterator[None]:
     try:
         yield
     finally:
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
+        with suppress(ProcessLookupError):  # it may have been killed meanwhile
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, before)

@@ -11,7 +11,7 @@ from typing import Any
 from tests.support.api import Client, Refused
 
 RETRY = 0.2
-PATIENCE = 60.0
+PATIENCE = 180.0
 
 
 def insist(call: Callable[[], Any], patience: float = PATIENCE) -> Any:

@@ -132,6 +132,18 @@ def find_wrong_message(message: dict[str, Any], truths: list[Truth], store: Stor
     return wrong
 
 
+def _compare(found: dict[str, Any], expected: dict[str, Any]) -> str:
+    """The fields that differ."""
+    lines = []
+    for key in sorted(found.keys() | expected.keys()):
+        one, other = found.get(key), expected.get(key)
+        if isinstance(one, dict) and isinstance(other, dict):
+            lines.append(f"{key}: ({_compare(one, other)})")
+        elif one != other:
+            lines.append(f"{key} is {one!r} instead of {other!r}")
+    return ", ".join(line for line in lines if not line.endswith(": ()"))
+
+
 def check_rebuild(database: Path) -> None:
     """With the hub stopped: the books are what its events say."""
 
@@ -146,8 +158,8 @@ def check_rebuild(database: Path) -> None:
                 found = rows[table]
                 odd = [key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key)]
                 assert not odd, (
-                    f"{len(odd)} rows of {table} are not what the events say, e.g. "
-                    f"{found.get(odd[0])} instead of {expected.get(odd[0])}"
+                    f"{len(odd)} rows of {table} are not what the events say, e.g. {odd[0]}: "
+                    f"{_compare(found.get(odd[0]) or {}, expected.get(odd[0]) or {})}"
                 )
         finally:
             await db.close()

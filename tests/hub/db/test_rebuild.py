@@ -82,6 +82,7 @@ async def read_events(db: Database) -> list[Stored]:
             source=row["source"],
             machine_id=row["machine_id"],
             pid=row["pid"],
+            orphan=row["orphan"],
             body=msgspec.json.decode(row["body"], type=Body)
             if row["source"] == "hub"
             else parse_body(row["body"], row["source"]),
