@@ -86,6 +86,7 @@ class Flat:
     cpu: float
     timelines: float
     reading: float
+    shown: float
     seen: list[Seen]
 
     @property
@@ -129,13 +130,14 @@ async def run_flat(load: Load, shape: Shape, events: int, *, sampled: bool = Fal
         while session.last_marker not in page:
             page, cursor = await asyncio.to_thread(load.hub.last_page, session.session_id, load.person, cursor)
     complete = time.perf_counter() - began
+    await load.until_shown()
+    shown = time.perf_counter() - began
     again = time.perf_counter()
     for session, (_, cursor) in zip(checked, places, strict=True):
         await asyncio.to_thread(load.hub.last_page, session.session_id, load.person, cursor)
     reading = time.perf_counter() - again
-    await asyncio.sleep(1.0)  # what is still on its way to dashboards
     gc.unfreeze()
-    return Flat(shape, total, acked, used, complete, reading, [d.take() for d in load.dashboards])
+    return Flat(shape, total, acked, used, complete, reading, shown, [d.take() for d in load.dashboards])
 
 
 async def run_paced(load: Load, seconds: float, *, sampled: bool = False) -> Paced:
@@ -149,7 +151,7 @@ async def run_paced(load: Load, seconds: float, *, sampled: bool = False) -> Pac
     used = load.hub.cpu_seconds() - cpu
     if sampled:
         show_profile(f"{PACE:.0f} events/s", end_samples(load.hub), count)
-    await asyncio.sleep(0.5)
+    await load.until_shown()
     return Paced(count, used, [dashboard.take() for dashboard in load.dashboards])
 
 
@@ -196,10 +198,20 @@ def print_rates(runs: dict[str, Flat], beside: dict[str, Flat], after: Flat) -> 
                 f"{flat.events / flat.cpu:,.0f}",
                 f"{flat.cpu / flat.events * 1000:.3f} s",
                 f"+{(flat.timelines - flat.seconds) * 1000:.0f} ms ({flat.reading * 1000:.0f})",
+                f"+{(flat.shown - flat.seconds) * 1000:.0f} ms",
                 flat.shape.aim,
             ]
         )
-    heads = ["flat out", "events", "events/s", "a core second", "CPU/1,000", "timelines complete (GETs alone)", "aim"]
+    heads = [
+        "flat out",
+        "events",
+        "events/s",
+        "a core second",
+        "CPU/1,000",
+        "timelines complete (GETs alone)",
+        "pages",
+        "aim",
+    ]
     show_table("Events a second, until the last ack", heads, rows)
 
 

@@ -19,6 +19,7 @@ WINDOW = 4
 """Batches on their way at once, as in channel/outbox.py."""
 
 PATIENCE = 120.0
+SHOWN_SECONDS = 30.0
 
 CHANGE = re.compile(rb'"change_id":(\d+)')
 
@@ -143,6 +144,10 @@ class Dashboard:
         self._closed = True
         if self._socket is not None:
             self._socket.close()
+
+    def has_shown(self, marker: bytes) -> bool:
+        """Whether a frame brought it."""
+        return marker in self._shown
 
     def take(self) -> Seen:
         """What came since the last call."""
@@ -271,6 +276,14 @@ class Load:
         for link in self.links:
             link.pump()
         await asyncio.gather(*(link.until_acked() for link in self.links))
+
+    async def until_shown(self) -> None:
+        """Until each watched session's page shows its last event; a page that never does is given up."""
+        last = {session.session_id: session for link in self.links for session in link.carrier.sessions}
+        deadline = time.perf_counter() + SHOWN_SECONDS
+        for dashboard, session_id in zip(self.dashboards[3:6], self.watched, strict=True):
+            while not dashboard.has_shown(last[session_id].last_marker) and time.perf_counter() < deadline:
+                await asyncio.sleep(0.005)
 
     async def pace(self, rate: float, seconds: float) -> int:
         """So many events a second in batches of 1 to 3, one in four batches to a watched session; how many it was."""
