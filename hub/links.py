@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from hub.actions.events import build_hub_event, record
+from hub.actions.events import build_hub_event, do_record
 from hub.core.body import Body
 from hub.core.model import Message, Session
-from hub.db.engine import Changes, Database, Transaction
+from hub.db.engine import Changes, Database
 from wire.frames import Hello, HubFrame, Push, Withdraw
 
 GRACE = 5.0
@@ -31,6 +31,9 @@ log = structlog.get_logger()
 
 Key = tuple[str, int]
 
+
+LINK_SECONDS = 0.01
+"""And for each channel that is to come back, since they all come at once."""
 
 WITHDRAW_LEVEL = 2
 """From this wire level on a channel can let go of a pushed message, and knows ``when``."""
@@ -98,8 +101,9 @@ class Links:
         """Wait for the channels that were connected when the hub stopped, with what waits for their sessions."""
         for message in waiting:
             self._note_message(message)
+        grace = self._restart_grace + len(left_over) * LINK_SECONDS
         for machine_id, pid, session_id in left_over:
-            self._wait_for((machine_id, pid), session_id, "lost", self._restart_grace)
+            self._wait_for((machine_id, pid), session_id, "lost", grace)
 
     async def add(self, link: Link) -> None:
         """A channel said hello; a second one for the same process replaces the first."""
@@ -214,12 +218,7 @@ class Links:
         await self._record(key, Body(session_id=session_id, hook_event_name="LinkDown", reason=reason))
 
     async def _record(self, key: Key, body: Body) -> None:
-        draft = build_hub_event(key[0], key[1], body)
-
-        async def work(tx: Transaction) -> None:
-            await record(tx, [draft])
-
-        await self._db.write(work)
+        await do_record(self._db, build_hub_event(key[0], key[1], body))
 
     def _later(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(self._guarded(work))

@@ -11,7 +11,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from time import monotonic
+from time import thread_time
 from typing import Literal
 
 import structlog
@@ -26,8 +26,12 @@ QUEUE = 256
 """Frames a watcher may lag behind; at ten a second that is half a minute."""
 
 REST = 4.0
-"""Rest after a round of telling, as a multiple of its work: so pages never take more than a fifth of the processor
+REST_SECONDS = 0.25
+"""Rest after a round of telling, as a multiple of its work, and at most so long: pages take a fifth of the processor
 from those who bring events, and under load one round tells of many commits."""
+
+ROUND_ENTRIES = 500
+"""Changes in one session that a page is told one by one; with more in a round it loads again, which is cheaper."""
 
 SLICE = 0.005
 """Seconds of rendering after which others get a turn."""
@@ -46,6 +50,11 @@ class Frame:
     sessions: list[Session]
     entries: list[Entry]
     live: bool = False
+
+    @property
+    def is_too_much(self) -> bool:
+        """Whether a page had better load again."""
+        return len(self.entries) > ROUND_ENTRIES
 
 
 @dataclass(eq=False)
@@ -124,7 +133,9 @@ class Live:
             return
         if self._pending is None:
             self._pending = Changes(changes.change_id)
-        self._pending.add(changes)
+        watched = {watcher.session_id for watcher in self._watchers}
+        entries = {key: entry for key, entry in changes.entries.items() if entry.session_id in watched}
+        self._pending.add(Changes(changes.change_id, changes.sessions, entries))
         if self._flushing is None or self._flushing.done():
             self._flushing = asyncio.ensure_future(self._flush())
 
@@ -139,7 +150,7 @@ class Live:
                     "pages were not told", change_id=changes.change_id, error=type(error).__name__, exc_info=error
                 )
                 spent = 0.0
-            await asyncio.sleep(spent * REST)
+            await asyncio.sleep(min(spent * REST, REST_SECONDS))
 
     async def _tell(self, changes: Changes) -> float:
         """Build each frame once, with pauses, and queue it for all who see it; returns the seconds of work."""
@@ -151,15 +162,15 @@ class Live:
             if key not in frames:
                 frame = Frame(changes.change_id, list(changes.sessions.values()), _pick_entries(watcher, changes))
                 pieces: list[str] = []
-                began = monotonic()
+                began = thread_time()
                 for piece in self._build_pieces(watcher, frame, known):
                     pieces.append(piece)
-                    if monotonic() - began > SLICE:
-                        spent += monotonic() - began
+                    if thread_time() - began > SLICE:
+                        spent += thread_time() - began
                         await asyncio.sleep(0)
-                        began = monotonic()
+                        began = thread_time()
                 frames[key] = self._join(watcher, frame, pieces)
-                spent += monotonic() - began
+                spent += thread_time() - began
             text = frames[key]
             if text is not None and watcher in self._watchers:
                 self._offer(watcher, text)
@@ -177,7 +188,7 @@ class Live:
 
     def _build_pieces(self, watcher: Watcher, frame: Frame, known: dict[tuple[str, View], str]) -> Iterator[str]:
         """The HTML of a frame, bit by bit; ``known`` has what other frames of the same round are made of."""
-        if watcher.format == "json":
+        if watcher.format == "json" or frame.is_too_much:
             return
         for session in frame.sessions:
             view: View = "session" if watcher.session_id == session.session_id else "overview"
@@ -194,6 +205,8 @@ class Live:
     def _join(self, watcher: Watcher, frame: Frame, pieces: list[str]) -> str | None:
         """The frame as text; None when this watcher sees nothing of it."""
         live = {"live": True} if frame.live else {}
+        if watcher.format == "html" and frame.is_too_much:
+            return text_of({"reload": True, "change_id": frame.change_id})
         if watcher.format == "html":
             return text_of({"change_id": frame.change_id, "html": "".join(pieces), **live})
         sessions = frame.sessions

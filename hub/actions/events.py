@@ -66,6 +66,11 @@ async def do_ingest(
     return [item for item in read if isinstance(item, Rejected)]
 
 
+async def do_record(db: Database, draft: Draft) -> None:
+    """Store and fold an event of the hub's own. Committed on return."""
+    await db.write_shared(_record_all, [draft], 1)
+
+
 async def _record_all(tx: Transaction, batches: list[list[Draft]]) -> list[None]:
     drafts = {draft.stored.event_id: draft for batch in batches for draft in batch}
     await record(tx, await _assign(tx, list(drafts.values())))
@@ -75,12 +80,13 @@ async def _record_all(tx: Transaction, batches: list[list[Draft]]) -> list[None]
 async def _assign(tx: Transaction, drafts: list[Draft]) -> list[Draft]:
     """A session belongs to the machine that first spoke for it; another machine that does has a row of its own."""
     owners: dict[str, str] = {}
-    named = {draft.stored.session_id for draft in drafts}
+    named = {draft.stored.session_id for draft in drafts if draft.stored.session_id}
     for session_id, session in (await tx.books.find_sessions(tx.conn, named)).items():
         owners[session_id] = session.machine_id
     return [
         draft
-        if owners.setdefault(draft.stored.session_id, draft.stored.machine_id) == draft.stored.machine_id
+        if not draft.stored.session_id
+        or owners.setdefault(draft.stored.session_id, draft.stored.machine_id) == draft.stored.machine_id
         else _disown(draft)
         for draft in drafts
     ]
