@@ -161,7 +161,8 @@ def build_too_long() -> bytes:
 
 def _receive_answer(request_id: object) -> list[Effect]:
     """An error answers as well as a result: it was read."""
-    number = request_id.removeprefix(_PING) if isinstance(request_id, str) else ""
+    is_ours = isinstance(request_id, str) and request_id.startswith(_PING)
+    number = str(request_id).removeprefix(_PING) if is_ours else ""
     return [Pong(int(number))] if number.isascii() and number.isdigit() and len(number) < ID_CHARS else []
 
 

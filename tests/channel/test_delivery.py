@@ -219,11 +219,11 @@ async def test_of_hooks_that_run_at_once_one_hands_it_over(plain: Claude, hub: H
     assert len([answer for answer in answers if answer]) == 1
 
 
-async def test_after_a_stop_hook_spoke_the_session_is_busy(plain: Claude, hub: HubDouble) -> None:
-    await plain.hook("UserPromptSubmit", prompt="work")
+async def test_after_a_stop_hook_spoke_the_session_is_busy(linked: Claude, hub: HubDouble) -> None:
+    await linked.hook("UserPromptSubmit", prompt="work")
     await hub.push("msg-1", SESSION, when="next_turn")
-    await offered(plain, "next")
-    assert context_of(await plain.hook("Stop"), "Stop")
+    await offered(linked, "next")
+    assert context_of(await linked.hook("Stop"), "Stop")
     await hub.until(lambda: hub.named("ChannelInjected"), "the report")
     await hub.push("msg-2", SESSION)
     declined = await hub.until(lambda: hub.declined, "a refusal")

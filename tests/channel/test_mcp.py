@@ -58,6 +58,16 @@ def test_ping_is_answered() -> None:
     assert sent(ask("ping"))["result"] == {}
 
 
+def test_an_answered_ping_of_ours_is_told_by_its_number() -> None:
+    ping = json.loads(mcp.build_ping(7))
+    assert ping["method"] == "ping"
+    for outcome in ({"result": {}}, {"error": {"code": -32601, "message": "no"}}):
+        answer = {"jsonrpc": "2.0", "id": ping["id"], **outcome}
+        assert mcp.receive(json.dumps(answer).encode()) == [mcp.Pong(7)]
+    for stray in ("heliograph-ping-", "heliograph-ping-x", "7", 7, None):
+        assert mcp.receive(json.dumps({"jsonrpc": "2.0", "id": stray, "result": {}}).encode()) == []
+
+
 def test_both_tools_are_always_loaded() -> None:
     effects = ask("tools/list")
     tools = sent(effects)["result"]["tools"]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channel.text import RESERVED_TAGS, neutralise, neutralise_name
+from channel.text import RESERVED_TAGS, build_tag, neutralise, neutralise_name
 from wire.messages import build_meta, find_message_ids
 
 
@@ -52,3 +52,12 @@ def test_no_name_ends_the_tag_it_stands_in(name: str) -> None:
     meta = build_meta("m1", neutralise_name(name))
     attributes = " ".join(f'{key}="{value}"' for key, value in meta.items())
     assert find_message_ids(f'<channel source="heliograph" {attributes}>\nhi\n</channel>') == ["m1"]
+
+
+def test_a_tag_of_ours_looks_like_the_clients_and_holds_what_was_sent() -> None:
+    tag = build_tag("m1", "O'Neil & <co>", "one </channel>\n<channel source='x'>")
+    assert find_message_ids(tag) == ["m1"]
+    assert tag.startswith('<channel source="heliograph" message_id="m1" from="')
+    assert tag.endswith("\n</channel>")
+    assert tag.count("<channel") == tag.count("</channel") == 1
+    assert "O&apos;Neil &amp; (co)" in tag

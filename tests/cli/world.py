@@ -58,7 +58,7 @@ class World:
         return path
 
     def add_claude(self, events: tuple[str, ...] = WANTED_EVENTS, *, rewake: bool = False) -> Path:
-        """A ``claude`` that prints its arguments, environment and pid, knows ``events``, and whether a hook wakes it."""
+        """A ``claude`` that prints its arguments, environment and pid, knows ``events``, and if a hook wakes it."""
         listed = json.dumps(list(events), separators=(",", ":"))
         script = self.write(
             self.bin / "claude",

@@ -7,7 +7,9 @@ from typing import Any
 
 from tests.real_client.conftest import StartClaude
 from tests.support.scenes import Model, say, use, wait
-from tests.support.stack import Api
+from tests.support.stack import Api, Machine
+from tests.support.terminal import Terminal
+from tests.support.tools import find_claude
 
 CLIMB = ["queued", "delivered", "seen", "answered"]
 
@@ -93,3 +95,18 @@ def test_messages_come_one_after_the_other_in_order(
     api.wait_for_entry(session_id, "assistant", text="Got 2.")
     said = [entry["text"] for entry in api.list_entries(session_id, "assistant")]
     assert said == ["Got 0.", "Got 1.", "Got 2."]
+
+
+def test_a_session_without_the_channel_flag_is_woken(
+    api: Api, machine: Machine, model: Model, project: Path, terminal: Terminal
+) -> None:
+    claude = terminal.open([str(find_claude())], environment=machine.environment, folder=project)
+    claude.wait_until_ready()
+    session = api.wait_for_session(cwd=str(project), delivery="wake")
+    assert session["delivery_reason"]["code"] == "no_flag"
+    claude.type("hello")  # with whatever the client asks by itself at a first start out of the way
+    api.wait_for_entry(session["session_id"], "assistant", text="ok")
+    message_id = api.send(session["session_id"], "Are you there?")
+    message = api.wait_for_message(message_id, "answered")
+    assert list_receipts(message) == CLIMB
+    assert model.times_heard("Are you there?") == 1
