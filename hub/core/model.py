@@ -191,7 +191,7 @@ class Session(msgspec.Struct, kw_only=True):
 
     ``open_tools`` (positions by tool_use_id), ``open_texts`` (by Claude's message_id) and ``open_messages`` (ids)
     are what later events may still change; ``queue`` are the queued messages in the order in which they go;
-    ``doubtful`` are the positions, by key, of the last entries that were closed without their own last event.
+    ``closed`` are the positions, by key, of the last entries that were closed.
     ``passed_over`` are messages injected before this turn that it didn't begin with;
     ``waiting_for`` names the tools whose permission dialog is open. ``streams``: its client shows text
     as it comes; ``filled_by``: the Stop whose last words stood in for that, and their position; ``progress``: the
@@ -217,7 +217,7 @@ class Session(msgspec.Struct, kw_only=True):
     open_texts: dict[str, OpenText] = {}
     open_messages: list[str] = []
     queue: list[str] = []
-    doubtful: dict[str, int] = {}
+    closed: dict[str, int] = {}
     offline_since: int | None = None
     streams: bool = False
     filled_by: tuple[str, int] | None = None

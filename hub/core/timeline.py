@@ -21,8 +21,8 @@ STEP = 1024
 TITLE_CHARS = 80
 PREVIEW_CHARS = 240
 
-DOUBTFUL = 32
-"""Entries closed without their last event that a session remembers: more than run at once."""
+CLOSED = 32
+"""Closed entries that a session remembers, since an event of theirs may still come: more than run at once."""
 
 _OWN_TOOLS = f"mcp__{SERVER_NAME}__"
 """Calls of our own tools show as replies and progress, not as tool rows."""
@@ -85,6 +85,8 @@ def add_text(world: World, session: Session, event: Stored) -> None:
     still_open = OpenText(position=entry.position, next_index=upcoming, held=held)
     session.open_texts = others if final else {**others, body.message_id or "": still_open}
     _change(world, entry, text=entry.data["text"] + added, streaming=not final)
+    if final:
+        _close(session, entry)
     session.preview = Preview(kind="assistant", text=_shorten(entry.data["text"]))
 
 
@@ -95,7 +97,7 @@ def close_texts(world: World, session: Session) -> None:
         if entry is not None:
             rest = "".join(delta for _, (delta, _) in sorted(text.held.items()))
             _change(world, entry, text=entry.data["text"] + rest, streaming=False)
-            _doubt(session, entry)
+            _close(session, entry)
     session.open_texts = {}
 
 
@@ -167,6 +169,7 @@ def close_tool(world: World, session: Session, event: Stored) -> None:
     if entry is None:
         entry = _add_tool(world, session, event, state)
     session.open_tools = {name: at for name, at in session.open_tools.items() if name != body.tool_use_id}
+    _close(session, entry)
     _change(
         world,
         entry,
@@ -183,7 +186,7 @@ def close_tools(world: World, session: Session) -> None:
         entry = world.entries.get((session.session_id, f"tool:{tool_use_id}"))
         if entry is not None:
             _change(world, entry, state="interrupted")
-            _doubt(session, entry)
+            _close(session, entry)
     session.open_tools = {}
 
 
@@ -259,10 +262,10 @@ def _change(world: World, entry: Entry, **fields: Any) -> None:
     world.put(entry)
 
 
-def _doubt(session: Session, entry: Entry) -> None:
-    """It was closed for want of its own last event, which may still come."""
-    doubtful = {**session.doubtful, entry.key: entry.position}
-    session.doubtful = dict(list(doubtful.items())[-DOUBTFUL:])
+def _close(session: Session, entry: Entry) -> None:
+    """Nothing more should come for it."""
+    others = {key: position for key, position in session.closed.items() if key != entry.key}
+    session.closed = {**dict(list(others.items())[1 - CLOSED :]), entry.key: entry.position}
 
 
 def _take_over(world: World, session: Session, key: tuple[str, str]) -> Entry | None:

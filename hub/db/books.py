@@ -218,10 +218,10 @@ def _name_entries(events: list[Stored]) -> set[EntryKey]:
 
 
 def _list_open(session: Session, named: set[EntryKey]) -> Iterable[tuple[EntryKey, dict[str, Any]]]:
-    """Entries of a session that any event may still change, and the doubtful ones that are named; and their places."""
+    """Entries of a session that any event may still change, and of the closed ones those that are named."""
     places = {f"tool:{tool_use_id}": position for tool_use_id, position in session.open_tools.items()}
     places |= {f"assistant:{message_id}": text.position for message_id, text in session.open_texts.items()}
-    places |= {key: at for key, at in session.doubtful.items() if (session.session_id, key) in named}
+    places |= {key: at for key, at in session.closed.items() if (session.session_id, key) in named}
     if session.progress:
         places[f"progress:{session.progress[0]}"] = session.progress[1]
     if session.filled_by:

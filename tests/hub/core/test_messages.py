@@ -260,3 +260,12 @@ def test_the_queue_is_in_the_order_of_writing_until_somebody_changes_it(books: B
     books.take(claude.injected(first))
     books.hub(claude, "MessageMoved", message_id=first, before=third)
     assert books.session(claude).queue == [second, third]
+
+
+def test_what_the_end_of_a_turn_carries_makes_claude_go_on(books: Books, claude: Claude) -> None:
+    message_id = books.send(claude, when="next_turn")
+    books.take(claude.prompt("go"), claude.stop())
+    books.take(claude.channel("ChannelInjected", message_id=message_id, via="next_turn", hook="Stop"))
+    assert books.session(claude).state == "working"
+    books.take(claude.channel("ChannelSeen", message_id=message_id, evidence="transcript"), claude.stop())
+    assert (books.session(claude).state, books.message_state(message_id)) == ("idle", "answered")
