@@ -26,6 +26,9 @@ SETTLE_SECONDS = 60.0
 NUDGE_SECONDS = 4.0
 """Between nudges of channels that wait for their next attempt; it costs those that are linked their link."""
 
+ANSWER_SECONDS = 10.0
+"""Until a message that was seen must be answered, if its turn's end is known."""
+
 HARMLESS = ("BlockingIOError", "not a JSON object on stdin (0 bytes)")
 """In the hooks' log: the channel's bell was busy; Claude Code was killed before it had told the hook anything."""
 
@@ -202,7 +205,8 @@ class World:
         self.people.rest()
         deadline = time.monotonic() + SETTLE_SECONDS
         nudge_at = time.monotonic() + NUDGE_SECONDS
-        while open_ends := self._list_open_ends():
+        seen_until = time.monotonic() + ANSWER_SECONDS
+        while open_ends := self._list_open_ends(is_early=time.monotonic() < seen_until):
             assert time.monotonic() < deadline, self._describe(open_ends)
             if time.monotonic() > nudge_at:
                 nudge_at = time.monotonic() + NUDGE_SECONDS
@@ -244,7 +248,7 @@ class World:
         client = self.hub.client()
         return [insist(lambda i=i: client.get(f"/api/v1/messages/{i}")) for i in self.people.sent]
 
-    def _list_open_ends(self) -> list[str]:
+    def _list_open_ends(self, *, is_early: bool) -> list[str]:
         """What is still on its way, in words; the first kind of it is enough."""
         restless = [c.name for c in self.alive if not c.is_resting]
         if restless:
@@ -256,15 +260,19 @@ class World:
         if away := [c.name for c in self.alive if not self.is_reachable(c)]:
             return [f"{name} is not what the hub says" for name in away]
         try:
-            return self._list_open_messages() or self._list_ghosts()
+            return self._list_open_messages(is_early=is_early) or self._list_ghosts()
         except (OSError, Refused, http.client.HTTPException) as error:
             return [repr(error)]
 
-    def _list_open_messages(self) -> list[str]:
-        """Those of which more must become known; one to a session that nobody carries may stay queued."""
+    def _list_open_messages(self, *, is_early: bool) -> list[str]:
+        """Those of which more must become known; one to a session that nobody carries may stay queued.
+
+        ``seen`` stays true where a full disk has kept the turn's end from the hub.
+        """
         reachable = {c.session_id for c in self.alive if c.has_channel}
         carried = {c.session_id for c in self.alive}
-        messages = [m for m in self._read_messages() if m["state"] in ("queued", "delivered", "seen")]
+        open_states = ("queued", "delivered", "seen") if is_early else ("queued", "delivered")
+        messages = [m for m in self._read_messages() if m["state"] in open_states]
         return [
             f"message {m['message_id']} is {m['state']}"
             for m in messages
