@@ -203,9 +203,7 @@ class Claude:
     async def _reply(self, message_id: str) -> None:
         text = f"reply {self.options.name} {self.number} {self.dice.random()}"
         try:
-            answer = await self._request(
-                "tools/call", name="reply", arguments={"text": text, "message_id": message_id}
-            )
+            answer = await self._request("tools/call", name="reply", arguments={"text": text, "message_id": message_id})
         except ConnectionError:
             return
         if not answer.get("result", {}).get("isError", True):
@@ -374,9 +372,7 @@ class Claude:
         self.pen.note(got=meta["message_id"])
         self.inbox.append((meta["message_id"], prompt))
         self.pen.counters.put("inbox", len(self.inbox))
-        self._write_transcript(
-            type="queue-operation", operation="enqueue", content=prompt, sessionId=self.session_id
-        )
+        self._write_transcript(type="queue-operation", operation="enqueue", content=prompt, sessionId=self.session_id)
         self.woken.set()
 
     async def _request(self, method: str, **params: Any) -> Any:
