@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from hub.actions.events import build_hub_event, do_record
 from hub.core.body import Body
@@ -26,6 +27,9 @@ STOP_GRACE = 3.0
 
 RESTART_GRACE = 15.0
 """The same after the hub itself was away: channels come back with backoff."""
+
+RETRY = 1.0
+"""Seconds until a link's end is said again to a store that didn't take it."""
 
 log = structlog.get_logger()
 
@@ -130,7 +134,7 @@ class Links:
         del self._links[link.key]
         session_id = link.hello.session_id or ""
         if reason == "parent_gone":
-            await self._link_down(link.key, session_id, reason)
+            self._later(self._link_down(link.key, session_id, reason))
         elif reason == "stopped":
             self._wait_for(link.key, session_id, reason, self._stop_grace)
         else:
@@ -215,7 +219,15 @@ class Links:
             await self._link_down(key, session_id, reason)
 
     async def _link_down(self, key: Key, session_id: str, reason: str) -> None:
-        await self._record(key, Body(session_id=session_id, hook_event_name="LinkDown", reason=reason))
+        """Said until it is stored, since nobody else tells that a session is gone; a channel that is back says more."""
+        while key not in self._links:
+            try:
+                await self._record(key, Body(session_id=session_id, hook_event_name="LinkDown", reason=reason))
+            except SQLAlchemyError as error:
+                log.warning("a link's end was not stored", error=type(error).__name__)
+                await asyncio.sleep(RETRY)
+            else:
+                return
 
     async def _record(self, key: Key, body: Body) -> None:
         await do_record(self._db, build_hub_event(key[0], key[1], body))

@@ -184,9 +184,11 @@ class Claude:
 
     async def _take(self, message_id: str | None, prompt: str) -> None:
         if message_id is not None:
-            self._write_transcript(type="queue-operation", operation="dequeue", sessionId=self.session_id)
             self.pen.note(took=message_id, number=self.number + 1)
+            self._write_transcript(type="queue-operation", operation="dequeue", sessionId=self.session_id)
         await self.fire("UserPromptSubmit", prompt=prompt)
+        message = {"role": "user", "content": prompt}
+        self._write_transcript(type="user", message=message, sessionId=self.session_id)
 
     async def _finish(self) -> None:
         await self.fire("Stop", stop_hook_active=False, last_assistant_message=f"done {self.turns}")
@@ -201,9 +203,7 @@ class Claude:
     async def _reply(self, message_id: str) -> None:
         text = f"reply {self.options.name} {self.number} {self.dice.random()}"
         try:
-            answer = await self._request(
-                "tools/call", name="reply", arguments={"text": text, "message_id": message_id}
-            )
+            answer = await self._request("tools/call", name="reply", arguments={"text": text, "message_id": message_id})
         except ConnectionError:
             return
         if not answer.get("result", {}).get("isError", True):
@@ -372,9 +372,7 @@ class Claude:
         self.pen.note(got=meta["message_id"])
         self.inbox.append((meta["message_id"], prompt))
         self.pen.counters.put("inbox", len(self.inbox))
-        self._write_transcript(
-            type="queue-operation", operation="enqueue", content=prompt, sessionId=self.session_id
-        )
+        self._write_transcript(type="queue-operation", operation="enqueue", content=prompt, sessionId=self.session_id)
         self.woken.set()
 
     async def _request(self, method: str, **params: Any) -> Any:
@@ -397,15 +395,17 @@ class Claude:
     def _show(self, word: str) -> None:
         path = self.config / "sessions" / f"{os.getpid()}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        now = int((time.time() + self.options.clock) * 1000)
+        now = int((time.time() + self.options.clock) * 1000) + 1  # a turn without a process is over within one
         status = {"pid": os.getpid(), "sessionId": self.session_id, "status": word, "statusUpdatedAt": now}
         beside = path.with_suffix(".new")
         beside.write_text(json.dumps(status))
         beside.replace(path)
 
     def _write_transcript(self, **record: Any) -> None:
-        with self.transcript.open("a") as file:
-            file.write(json.dumps(record) + "\n")
+        """One line; like the real client's, in one write."""
+        fd = os.open(self.transcript, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        os.write(fd, json.dumps(record).encode() + b"\n")
+        os.close(fd)
 
     def _later(self, work: Any) -> None:
         task = asyncio.ensure_future(work)

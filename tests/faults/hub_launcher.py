@@ -119,7 +119,7 @@ def watch_sockets(trap: Trap) -> None:
 
 def watch_observers(trap: Trap) -> None:
     """Kill between telling one observer of a commit and the next."""
-    from hub.live import Live
+    from hub.live import Live  # noqa: PLC0415  after what it is made of is wrapped
 
     publish = Live.publish
 
@@ -163,7 +163,7 @@ def main() -> int:
     watch_sockets(trap)
     watch_observers(trap)
     threading.Thread(target=obey, args=(trap,), daemon=True).start()
-    from cli.main import main as heliograph
+    from cli.main import main as heliograph  # noqa: PLC0415  as above
 
     return heliograph(words)
 

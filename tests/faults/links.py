@@ -34,6 +34,7 @@ PIDS = 1_000_000
 
 BATCH = 100
 RETRY = 0.05
+PATIENCE = 60.0
 
 
 class Unknown(AssertionError):
@@ -147,9 +148,9 @@ class Link:
             await self._due.wait()
 
 
-async def until(condition: Any, what: str, timeout: float = 60.0) -> None:
+async def until(condition: Any, what: str) -> None:
     """Wait on this loop."""
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + PATIENCE
     while not condition():
-        assert time.monotonic() < deadline, f"not within {timeout:g} s: {what}"
+        assert time.monotonic() < deadline, f"not within {PATIENCE:g} s: {what}"
         await asyncio.sleep(0.02)

@@ -1,12 +1,17 @@
-"""People and agents who send messages, on a bad line: whatever isn't answered is sent again under its ``client_id``."""
+"""People: those who send, on a bad line, what isn't answered again under its ``client_id``; and one who watches."""
 
 from __future__ import annotations
 
+import contextlib
+import json
 import random
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
+
+from websockets.exceptions import WebSocketException
+from websockets.sync.client import connect
 
 from tests.support.api import Client, Refused
 
@@ -78,6 +83,9 @@ class People:
             self._threads.append(thread)
             thread.start()
 
+    def stop_soon(self) -> None:
+        self._stopped.set()
+
     def rest(self) -> None:
         """Finish what is under way."""
         self._stopped.set()
@@ -93,5 +101,47 @@ class People:
                     message_id = self.send(dice.choice(sessions))
                     if dice.random() < 0.1:
                         self.cancel(message_id)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  a thread has nobody above it
             self.troubles.append(f"a sender gave up: {error!r}")
+
+
+class Follower:
+    """A dashboard that watches all the time, and comes back when it is cut off."""
+
+    def __init__(self, client: Callable[[], Client]) -> None:
+        self._client = client
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="follower")
+        self.last = 0
+        self.frames = 0
+        self.troubles: list[str] = []
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop_soon(self) -> None:
+        self._stopped.set()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _follow(self) -> None:
+        client = self._client()
+        while not self._stopped.is_set():
+            url = f"{client.url.replace('http', 'ws', 1)}/ws/dashboard?format=json&after={self.last}"
+            try:
+                with connect(
+                    url, additional_headers=client.headers, proxy=None, open_timeout=2, close_timeout=1
+                ) as page:
+                    since = self.last
+                    while not self._stopped.is_set():
+                        with contextlib.suppress(TimeoutError):
+                            change_id = json.loads(page.recv(timeout=0.2))["change_id"]
+                            if change_id < since:
+                                self.troubles.append(f"a page heard of change {change_id} after {since}")
+                            since = self.last = change_id
+                            self.frames += 1
+            except (OSError, WebSocketException, TimeoutError):
+                self._stopped.wait(0.2)

@@ -31,9 +31,10 @@ def play_round(seed: int, until: float, total: Counter[str], *, long: bool) -> b
     scale = SOAK if long else SHORT
     world: World | None = None
     try:
-        with tempfile.TemporaryDirectory(prefix="heliograph-soak-") as folder, make_world(
-            Path(folder), seed, claudes=dice.choice((1, 2, 3))
-        ) as world:
+        with (
+            tempfile.TemporaryDirectory(prefix="heliograph-soak-") as folder,
+            make_world(Path(folder), seed, claudes=dice.choice((1, 2, 3))) as world,
+        ):
             for _ in range(ROUND_FAULTS):
                 name = dice.choices(list(ALL), [weight for _, weight in ALL.values()])[0]
                 meanwhile = dice.choice(ON_MACHINES) if dice.random() < 0.3 and name not in ON_MACHINES else None
@@ -41,7 +42,7 @@ def play_round(seed: int, until: float, total: Counter[str], *, long: bool) -> b
                 inject(world, ALL[name][0], scale, meanwhile=ALL[meanwhile][0] if meanwhile else None)
                 if time.monotonic() > until:
                     break
-    except Exception:
+    except Exception:  # noqa: BLE001  the next round is a world of its own
         traceback.print_exc()
         print(f"round {seed} failed after: {world.faults if world else 'its start'}", flush=True)
         total["rounds failed"] += 1

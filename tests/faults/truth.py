@@ -106,9 +106,11 @@ def find_wrong_events(store: Store, truth: Truth) -> list[str]:
         wrong.append(f"{truth.name}: {len(stored.disordered)} events out of order: {stored.disordered[:SHOWN]}")
     if any(stored.numbers[truth.attempted + 1 :]):
         wrong.append(f"{truth.name}: events stored that never were")
-    for text in truth.replies:
-        if store.replies.get(text, 0) != 1:
-            wrong.append(f"{truth.name}: a reply stored {store.replies.get(text, 0)} times")
+    wrong += [
+        f"{truth.name}: a reply stored {store.replies.get(text, 0)} times"
+        for text in truth.replies
+        if store.replies.get(text, 0) != 1
+    ]
     wrong += [f"{truth.name}: {trouble}" for trouble in truth.refused[:SHOWN]]
     return wrong
 

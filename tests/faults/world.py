@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import random
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 from tests.faults import truth
 from tests.faults.links import Link
 from tests.faults.parties import Claude, HubProcess, Machine
-from tests.faults.people import People, insist
+from tests.faults.people import Follower, People, insist
 from tests.faults.proxy import Proxy
 from tests.support.api import Refused
 from tests.support.processes import list_with_home_below
@@ -26,49 +25,11 @@ SETTLE_SECONDS = 60.0
 NUDGE_SECONDS = 4.0
 """Between nudges of channels that wait for their next attempt; it costs those that are linked their link."""
 
+ANSWER_SECONDS = 10.0
+"""Until a message that was seen must be answered, if its turn's end is known."""
+
 HARMLESS = ("BlockingIOError", "not a JSON object on stdin (0 bytes)")
 """In the hooks' log: the channel's bell was busy; Claude Code was killed before it had told the hook anything."""
-
-
-class Follower:
-    """A dashboard that watches all the time, and comes back when it is cut off."""
-
-    def __init__(self, hub: HubProcess) -> None:
-        self._hub = hub
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="follower")
-        self.last = 0
-        self.frames = 0
-        self.troubles: list[str] = []
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopped.set()
-        self._thread.join()
-
-    def _follow(self) -> None:
-        import json
-
-        from websockets.exceptions import WebSocketException
-        from websockets.sync.client import connect
-
-        headers = self._hub.client().headers
-        while not self._stopped.is_set():
-            url = f"ws://127.0.0.1:{self._hub.port}/ws/dashboard?format=json&after={self.last}"
-            try:
-                with connect(url, additional_headers=headers, proxy=None, open_timeout=2, close_timeout=1) as page:
-                    since = self.last
-                    while not self._stopped.is_set():
-                        with contextlib.suppress(TimeoutError):
-                            change_id = json.loads(page.recv(timeout=0.2))["change_id"]
-                            if change_id < since:
-                                self.troubles.append(f"a page heard of change {change_id} after {since}")
-                            since = self.last = change_id
-                            self.frames += 1
-            except (OSError, WebSocketException, TimeoutError):
-                self._stopped.wait(0.2)
 
 
 class World:
@@ -84,8 +45,8 @@ class World:
         self.proxy.target = self.hub.port
         self.machines: list[Machine] = []
         self.claudes: list[Claude] = []
-        self.people = People(lambda: self.hub.client(), seed)
-        self.follower = Follower(self.hub)
+        self.people = People(self.hub.client, seed)
+        self.follower = Follower(self.hub.client)
         self.store = truth.Store(self.hub.database)
         self.faults: list[str] = []
         self.links: list[Link] = []
@@ -122,9 +83,7 @@ class World:
     def start_claude(self, machine: Machine | None = None, *, wait: bool = True, **options: Any) -> Claude:
         self._names += 1
         options.setdefault("seed", self.dice.randrange(2**31))
-        claude = Claude.start(
-            machine or self.machines[0], self.folder / "ledgers", f"claude-{self._names}", **options
-        )
+        claude = Claude.start(machine or self.machines[0], self.folder / "ledgers", f"claude-{self._names}", **options)
         self.claudes.append(claude)
         if wait:
             self.wait_known(claude)
@@ -202,7 +161,8 @@ class World:
         self.people.rest()
         deadline = time.monotonic() + SETTLE_SECONDS
         nudge_at = time.monotonic() + NUDGE_SECONDS
-        while open_ends := self._list_open_ends():
+        seen_until = time.monotonic() + ANSWER_SECONDS
+        while open_ends := self._list_open_ends(is_early=time.monotonic() < seen_until):
             assert time.monotonic() < deadline, self._describe(open_ends)
             if time.monotonic() > nudge_at:
                 nudge_at = time.monotonic() + NUDGE_SECONDS
@@ -244,7 +204,7 @@ class World:
         client = self.hub.client()
         return [insist(lambda i=i: client.get(f"/api/v1/messages/{i}")) for i in self.people.sent]
 
-    def _list_open_ends(self) -> list[str]:
+    def _list_open_ends(self, *, is_early: bool) -> list[str]:
         """What is still on its way, in words; the first kind of it is enough."""
         restless = [c.name for c in self.alive if not c.is_resting]
         if restless:
@@ -256,15 +216,19 @@ class World:
         if away := [c.name for c in self.alive if not self.is_reachable(c)]:
             return [f"{name} is not what the hub says" for name in away]
         try:
-            return self._list_open_messages() or self._list_ghosts()
+            return self._list_open_messages(is_early=is_early) or self._list_ghosts()
         except (OSError, Refused, http.client.HTTPException) as error:
             return [repr(error)]
 
-    def _list_open_messages(self) -> list[str]:
-        """Those of which more must become known; one to a session that nobody carries may stay queued."""
+    def _list_open_messages(self, *, is_early: bool) -> list[str]:
+        """Those of which more must become known; one to a session that nobody carries may stay queued.
+
+        ``seen`` stays true where a full disk has kept the turn's end from the hub.
+        """
         reachable = {c.session_id for c in self.alive if c.has_channel}
         carried = {c.session_id for c in self.alive}
-        messages = [m for m in self._read_messages() if m["state"] in ("queued", "delivered", "seen")]
+        open_states = ("queued", "delivered", "seen") if is_early else ("queued", "delivered")
+        messages = [m for m in self._read_messages() if m["state"] in open_states]
         return [
             f"message {m['message_id']} is {m['state']}"
             for m in messages
@@ -337,16 +301,15 @@ class World:
 
     def abandon(self) -> None:
         """After a failure: nobody is left, whatever state they are in."""
-        self.people._stopped.set()
-        self.follower._stopped.set()
+        self.people.stop_soon()
+        self.follower.stop_soon()
         for claude in self.alive:
             with contextlib.suppress(AssertionError):
                 claude.kill()
         if self.hub.is_up:
             self.hub.kill()
         self.people.rest()
-        if self.follower._thread.is_alive():
-            self.follower.stop()
+        self.follower.stop()
 
 
 @contextlib.contextmanager
