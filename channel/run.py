@@ -24,6 +24,7 @@ from channel.config import find_home
 from channel.delivery import Delivery
 from channel.facts import StatusFile, read_branch
 from channel.gap import report_gaps
+from channel.lineage import Lineage
 from channel.link import Link, Status
 from channel.log import build_logger, guarded
 from channel.meter import Meter
@@ -73,6 +74,7 @@ class Channel:
         self._session = Session(environment.get("CLAUDE_CODE_SESSION_ID"), cwd)
         self._outbox = Outbox(home / "spool", parent_pid, self._log.warning)
         self._status = StatusFile(environment, parent_pid)
+        self._lineage = Lineage()
         self._meter = Meter(home / "run", parent_pid, self._session, self._put, self._log)
         self._stdio = Stdio(self._on_line, lambda: self._end("parent_gone"))
         self._delivery = Delivery(
@@ -117,7 +119,9 @@ class Channel:
         await asyncio.wait(works)
         self._delivery.close()  # before all else: a socket of this name means a channel to whoever comes after us
         self._meter.finish()
-        if reason == "stopped" and self._link.status is Status.LINKED and os.getppid() == self._parent_pid:
+        if os.getppid() != self._parent_pid:  # killed: its terminal sends a signal before stdin ends
+            reason = "parent_gone"
+        if reason == "stopped" and self._link.status is Status.LINKED:
             with guarded(self._log, "nobody is left to send the session's end"):
                 leave_behind(self._home, self._parent_pid)
         await self._link.finish(reason, FLUSH_SECONDS if reason == "stopped" else ORPHAN_FLUSH_SECONDS)
@@ -190,6 +194,7 @@ class Channel:
             self._delivery.hear(heard)
             for seen in heard:
                 self._meter.see(seen.body)
+                self._lineage.see(seen.body)
             if any(moments) or self._facts is None:
                 self._look_around()
 
@@ -198,9 +203,17 @@ class Channel:
         with guarded(self._log, "the status file could not be followed"):
             status = self._status.look()
             correction = None if status is None else self._session.correct(status, time.time_ns() // 1000)
-            if correction is not None:
+            if status is not None and correction is not None:
                 self._log.info("the status file says what no hook did: %s", correction)
-                self._owed.append({"hook_event_name": correction, "session_id": self._session.session_id})
+                body = {"hook_event_name": correction, "session_id": status.session_id, "since": status.at}
+                self._owed.append(body)
+
+    def _trace(self) -> None:
+        """Report where a forked session comes from, once that can be known."""
+        with guarded(self._log, "where the session comes from could not be found"):
+            lineage = self._lineage.look(self._parent.words)
+            if lineage is not None:
+                self._owed.append(lineage)
 
     def _report_gap(self) -> None:
         """Say how many events the hooks had no room for, dead processes' included; raises OSError."""
@@ -237,6 +250,7 @@ class Channel:
                     self._log.warning("hooks can't ring: %s", error)
             self._on_ring()
             self._correct()
+            self._trace()
             with guarded(self._log, "messages were not looked after"):
                 self._delivery.tick()
             self._outbox.tidy()

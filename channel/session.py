@@ -59,21 +59,28 @@ class Session:
         return name in ("SessionStart", "Stop", "StopFailure", "CwdChanged")
 
     def _follow_turn(self, name: object, body: Mapping[str, Any], at: int) -> None:
+        of_agent = bool(body.get("agent_id"))
+        turn = self.turn
         match name:
-            case "UserPromptSubmit":
-                self.turn, self._injected_at = Turn(busy=True, began_at=at, heard_at=at), None
-            case "PreToolUse" | "PermissionRequest" if not body.get("agent_id"):
+            case "UserPromptSubmit" if not of_agent:
+                self.turn, self._injected_at = Turn(True, at, at, turn.asked_at), None
+            case "PreToolUse" if not of_agent:
                 # a channel started mid-turn (/mcp reconnect) has missed the prompt
-                began_at = self.turn.began_at if self.turn.busy else at
-                self.turn = Turn(busy=True, asking=name == "PermissionRequest", began_at=began_at, heard_at=at)
-            case "PostToolUse" | "PostToolUseFailure" if not body.get("agent_id"):
-                self.turn.asking = False
+                self.turn = Turn(True, turn.began_at if turn.busy else at, at, turn.asked_at)
+            case "PermissionRequest":  # how each of several is answered, no hook tells in time: the status file does
+                began_at = turn.began_at if turn.busy else at
+                self.turn = Turn(turn.busy or not of_agent, began_at, at, at)
+            case "PreCompact" if body.get("trigger") == "manual" and not turn.busy:
+                self.turn = Turn(True, at, at, turn.asked_at)
             case "SessionStart" if body.get("source") == "compact":
                 pass  # compaction happens inside a turn, too
-            case "SessionStart" | "Stop" | "StopFailure" | "SessionEnd":
-                self.turn, self._injected_at = Turn(), None
+            case "PostCompact" if body.get("trigger") != "manual":
+                pass
+            case "SessionStart" | "Stop" | "StopFailure" | "SessionEnd" | "PostCompact" if not of_agent:
+                goes_on = bool(body.get("background_tasks"))  # a subagent's dialog stays open
+                self.turn, self._injected_at = Turn(asked_at=turn.asked_at if goes_on else None), None
             case "ChannelInjected" if body.get("hook") == "Stop":
-                self.turn = Turn(busy=True, began_at=at, heard_at=at)  # what that hook said keeps Claude going
+                self.turn = Turn(True, at, at)  # what that hook said keeps Claude going
 
     def correct(self, status: Status, now: int) -> Correction | None:
         """Follow the status file where it knows better than the hooks, and say what is to be reported."""
@@ -81,7 +88,7 @@ class Session:
         if correction == "ChannelIdle":
             self.turn, self._injected_at = Turn(), None
         elif correction == "ChannelBusy":
-            self.turn.asking = False
+            self.turn.asked_at = None
         return correction
 
     def inject(self, now: float) -> None:

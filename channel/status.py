@@ -40,14 +40,14 @@ class Status(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Turn(msgspec.Struct):
-    """What the hooks have told: is a turn under way, when did it begin, when was it last heard of, and is the
-    last that was heard a permission dialog? Times in microseconds since the epoch.
+    """What the hooks have told: is a turn under way, when did it begin, when was it last heard of, and when did a
+    permission dialog open that may still be? One of a subagent may, turn or no turn. Microseconds since the epoch.
     """
 
     busy: bool = False
-    asking: bool = False
     began_at: int = 0
     heard_at: int = 0
+    asked_at: int | None = None
 
 
 def read_status(data: bytes) -> Status | None:
@@ -61,10 +61,12 @@ def read_status(data: bytes) -> Status | None:
 
 def find_correction(status: Status, session_id: str | None, turn: Turn, now: int) -> Correction | None:
     """The event that hooks should have brought and didn't; None if they agree, or if it is too early to tell."""
-    if status.session_id != session_id or not turn.busy or now - max(status.at, turn.heard_at) < SETTLE:
+    if status.session_id != session_id or not (turn.busy or turn.asked_at is not None):
+        return None
+    if now - max(status.at, turn.heard_at) < SETTLE:
         return None
     if status.status in AT_REST and status.at > turn.began_at and status.at > turn.heard_at - HOOK_LAG:
         return "ChannelIdle"
-    if status.status == "busy" and turn.asking and status.at > turn.heard_at:
+    if status.status == "busy" and turn.asked_at is not None and status.at > turn.asked_at:
         return "ChannelBusy"
     return None

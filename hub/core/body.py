@@ -55,6 +55,8 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
     is_interrupt: bool = False
     last_assistant_message: str | None = None
     agent_id: str | None = None
+    trigger: str = ""
+    background_tasks: Any = None
 
     text: str = ""
     percent: float | None = None
@@ -72,6 +74,8 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
     usage: UsageReport | None = None
     previous: str | None = None
     relation: Relation | None = None
+    since: int = 0
+    hook: str = ""
 
     started_at: int = 0
     push: bool = False
@@ -103,6 +107,8 @@ class _HookBody(Body, frozen=True, kw_only=True):
     usage: Any = None
     previous: Any = None
     relation: Any = None
+    since: Any = 0
+    hook: Any = ""
     started_at: Any = 0
     push: Any = False
     author_id: Any = ""

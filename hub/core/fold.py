@@ -29,6 +29,8 @@ def fold(world: World, event: Stored) -> None:
         if event.source == "hook":
             processes.note_hook(world, session, event)
         handler = _HANDLERS.get(name)
+        if event.source == "hook" and event.body.agent_id and name[1] in _OF_THE_SESSION:
+            handler = turns.end_agent if name[1] in ("Stop", "StopFailure") else None
         if handler is not None:
             handler(world, session, event)
 
@@ -52,14 +54,12 @@ def _session_of(world: World, event: Stored) -> Session:
     return session
 
 
-def _api_error(world: World, session: Session, event: Stored) -> None:
-    turns.settle(world, session)
-    timeline.add_notice(world, session, event, "api_error")
-
-
 def _gap(world: World, session: Session, event: Stored) -> None:
     timeline.add_notice(world, session, event, "gap")
 
+
+_OF_THE_SESSION = frozenset({"SessionStart", "SessionEnd", "UserPromptSubmit", "Stop", "StopFailure"})
+"""Hooks that say nothing of the session when a subagent's."""
 
 _HANDLERS: dict[tuple[str, str], Handler] = {
     ("hook", "SessionStart"): turns.start_session,
@@ -71,10 +71,14 @@ _HANDLERS: dict[tuple[str, str], Handler] = {
     ("hook", "PostToolUseFailure"): turns.end_tool,
     ("hook", "PermissionRequest"): turns.ask,
     ("hook", "Stop"): turns.end,
-    ("hook", "StopFailure"): _api_error,
+    ("hook", "StopFailure"): turns.fail,
+    ("hook", "SubagentStop"): turns.end_agent,
+    ("hook", "PostToolBatch"): turns.end_batch,
+    ("hook", "PreCompact"): turns.compact,
+    ("hook", "PostCompact"): turns.end_compacting,
     ("channel", "ChannelReply"): messages.add_reply,
     ("channel", "ChannelProgress"): timeline.add_progress,
-    ("channel", "ChannelInjected"): messages.note_injected,
+    ("channel", "ChannelInjected"): turns.note_injected,
     ("channel", "ChannelSeen"): messages.note_seen,
     ("channel", "ChannelFacts"): processes.note_facts,
     ("channel", "ChannelWays"): processes.note_ways,

@@ -181,6 +181,17 @@ class OpenText(msgspec.Struct, frozen=True, kw_only=True):
     held: dict[int, tuple[str, bool]] = {}
 
 
+class Ask(msgspec.Struct, frozen=True, kw_only=True):
+    """A permission dialog that is open since ``at``. ``tool_use_id``: of the call it is about, empty if none is known;
+    ``agent_id``: of the subagent that asks.
+    """
+
+    tool_name: str
+    tool_use_id: str = ""
+    agent_id: str | None = None
+    at: int = 0
+
+
 def name_foreign(session_id: str, machine_id: str) -> str:
     """The id of a session that another machine spoke for first: its files were copied, or somebody pretends."""
     return f"{session_id}@{machine_id}"
@@ -193,7 +204,8 @@ class Session(msgspec.Struct, kw_only=True):
     are what later events may still change; ``queue`` are the queued messages in the order in which they go;
     ``closed`` are the positions, by key, of the last entries that were closed.
     ``passed_over`` are messages injected before this turn that it didn't begin with;
-    ``waiting_for`` names the tools whose permission dialog is open. ``streams``: its client shows text
+    ``waiting_for`` are the permission dialogs that are open, the oldest first; ``agents`` the subagents that went on
+    in the background when the last turn ended. ``streams``: its client shows text
     as it comes; ``filled_by``: the Stop whose last words stood in for that, and their position; ``progress``: the
     event that began this turn's progress entry, and its position. ``foreign``: another machine spoke for this
     ``claude_id`` first, so this is a row of its own (see ``name_foreign``).
@@ -208,11 +220,11 @@ class Session(msgspec.Struct, kw_only=True):
     branch: str | None = None
     model: str | None = None
     permission_mode: str | None = None
-    turn: Literal["working", "needs_you", "idle"] = "idle"
     ended: bool = False
     linked: bool = False
     ways: Ways = Ways()
-    waiting_for: list[str] = []
+    waiting_for: list[Ask] = []
+    agents: list[str] = []
     open_tools: dict[str, int] = {}
     open_texts: dict[str, OpenText] = {}
     open_messages: list[str] = []
@@ -242,11 +254,20 @@ class Session(msgspec.Struct, kw_only=True):
         return self.session_id.rpartition("@")[0] if self.foreign else self.session_id
 
     @property
+    def turn(self) -> Literal["working", "needs_you", "idle"]:
+        """What its main conversation does: ``idle`` takes a message."""
+        if self.waiting_for:
+            return "needs_you"
+        return "idle" if self.turn_started_at is None else "working"
+
+    @property
     def state(self) -> SessionState:
         """What the page says of it; a session without a channel is known by its hooks alone."""
         if self.ended:
             return "ended"
-        return self.turn if self.offline_since is None else "offline"
+        if self.offline_since is not None:
+            return "offline"
+        return "working" if self.turn == "idle" and self.agents else self.turn
 
     @property
     def delivery(self) -> Delivery:

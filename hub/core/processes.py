@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from hub.core import messages, timeline
+from hub.core import messages, timeline, turns
 from hub.core.body import Stored
-from hub.core.model import Process, Session, Ways
+from hub.core.model import Process, Session, Ways, name_foreign
 from hub.core.world import World
+from wire.frames import ID_CHARS
 
 _MOVES = frozenset({"SessionStart", "UserPromptSubmit"})
 """Hooks that tell which session a process carries. Others may come late, for the one before."""
@@ -20,6 +21,8 @@ def note_hook(world: World, session: Session, event: Stored) -> None:
     moves = process.session_id is None or body.hook_event_name in _MOVES
     if moves and process.session_id != session.session_id and not late:
         _move(world, process, session, event)
+    elif body.hook_event_name in _MOVES and session.pid != process.pid and not (event.orphan or process.gone):
+        _go_on(world, process, session, event)
     session.cwd = body.cwd or session.cwd
     session.permission_mode = body.permission_mode or session.permission_mode
     session.last_activity_at = max(session.last_activity_at, event.at)
@@ -37,6 +40,7 @@ def link_up(world: World, event: Stored) -> None:
         before = _carried(world, process)  # the pid is used again: that process is gone
         if before is not None:
             _leave(before, event)
+            turns.settle(world, before)
             messages.lose_all(world, before, event)
         process.session_id = None
     process.started_at = event.body.started_at or process.started_at
@@ -47,7 +51,10 @@ def link_up(world: World, event: Stored) -> None:
     known = world.sessions.get(process.session_id or event.session_id)
     if known is None or known.machine_id != event.machine_id:
         return
+    is_back = process.session_id == known.session_id
     process.session_id = known.session_id
+    if is_back and known.linked and known.pid != process.pid:
+        return  # opened twice: the process that took it up last keeps it
     world.changed_sessions.add(known.session_id)
     was_offline = known.offline_since is not None
     if known.pid != process.pid:
@@ -78,9 +85,8 @@ def link_down(world: World, event: Stored) -> None:
     if session.ended:
         return
     session.offline_since = event.at
-    session.turn = "idle"
-    session.waiting_for = []
-    timeline.close_tools(world, session)
+    if gone:  # what is only out of reach goes on, and so does its turn
+        turns.settle(world, session)
     timeline.add_notice(world, session, event, "offline")
 
 
@@ -102,9 +108,14 @@ def note_ways(world: World, session: Session, event: Stored) -> None:
 
 def note_lineage(world: World, session: Session, event: Stored) -> None:
     """The channel has seen where the session comes from; what hooks told counts more."""
-    if session.previous_session_id is None and event.body.previous not in (None, session.session_id):
-        session.previous_session_id = event.body.previous
-        session.relation = event.body.relation or "fork"
+    origin = event.body.previous or ""
+    if session.previous_session_id is not None or origin == event.body.session_id or not 0 < len(origin) <= ID_CHARS:
+        return
+    own_copy = name_foreign(origin, event.machine_id)
+    session.previous_session_id = own_copy if own_copy in world.sessions else origin
+    session.relation = event.body.relation or "fork"
+    if session.relation == "fork":
+        timeline.add_notice(world, session, event, "forked")
 
 
 def _leave(session: Session, event: Stored) -> None:
@@ -122,10 +133,23 @@ def _move(world: World, process: Process, session: Session, event: Stored) -> No
         if event.body.hook_event_name == "SessionStart" and event.body.source in ("clear", "fork"):
             _succeed(world, before, session, event)
         messages.lose_all(world, before, event)
+        turns.settle(world, before)
         before.ended = True
     if session.pid != process.pid:
         messages.lose_all(world, session, event)
     process.session_id = session.session_id
+    _join(process, session)
+
+
+def _go_on(world: World, process: Process, session: Session, event: Stored) -> None:
+    """A session that was opened twice lives on in this process, if the one that took it up last has left it."""
+    if session.ended or not session.linked:
+        messages.lose_all(world, session, event)
+        session.ended = False
+        _join(process, session)
+
+
+def _join(process: Process, session: Session) -> None:
     session.pid = process.pid
     session.linked = process.linked
     session.ways = process.ways

@@ -7,6 +7,7 @@ tools are running belongs before them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from hub.core.body import Stored
@@ -147,15 +148,24 @@ def open_tool(world: World, session: Session, event: Stored) -> None:
     session.preview = Preview(kind="tool", text=_tool_line(body.tool_input), tool_name=body.tool_name)
 
 
-def wait_for_tool(world: World, session: Session, event: Stored) -> None:
-    """Claude Code asks in the terminal; the hook names no call, so it pairs by tool and input."""
+def wait_for_tool(world: World, session: Session, event: Stored) -> str:
+    """Claude Code asks in the terminal; the hook names no call, so it pairs by tool and input. The call's
+    ``tool_use_id``, empty if there is none.
+    """
     body = event.body
+    session.preview = Preview(kind="waiting", text=_tool_line(body.tool_input), tool_name=body.tool_name)
+    asked = {
+        "tool_name": body.tool_name,
+        "input": body.tool_input,
+        "agent_id": body.agent_id,
+        "state": "running",  # of several equal calls, the first that doesn't wait yet
+    }
     for tool_use_id in session.open_tools:
         entry = world.entries.get((session.session_id, f"tool:{tool_use_id}"))
-        if entry and entry.data["tool_name"] == body.tool_name and entry.data["input"] == body.tool_input:
+        if entry and all(entry.data[name] == value for name, value in asked.items()):
             _change(world, entry, state="waiting")
-            break
-    session.preview = Preview(kind="waiting", text=_tool_line(body.tool_input), tool_name=body.tool_name)
+            return tool_use_id
+    return ""
 
 
 def close_tool(world: World, session: Session, event: Stored) -> None:
@@ -180,26 +190,31 @@ def close_tool(world: World, session: Session, event: Stored) -> None:
     )
 
 
-def close_tools(world: World, session: Session) -> None:
-    """The turn is over: what still runs was interrupted or refused, no hook says which."""
-    for tool_use_id in session.open_tools:
+def close_tools(world: World, session: Session, is_over: Callable[[str | None], bool]) -> None:
+    """What still runs of agents (None: of the main conversation) that are over was interrupted or refused, no hook
+    says which.
+    """
+    still_open = {}
+    for tool_use_id, position in session.open_tools.items():
         entry = world.entries.get((session.session_id, f"tool:{tool_use_id}"))
-        if entry is not None:
+        if entry is not None and not is_over(entry.data["agent_id"]):
+            still_open[tool_use_id] = position
+        elif entry is not None:
             _change(world, entry, state="interrupted")
             _close(session, entry)
-    session.open_tools = {}
+    session.open_tools = still_open
 
 
 def add_notice(world: World, session: Session, event: Stored, code: str) -> None:
     """Something happened to the session itself."""
-    text = _words(event.body.error) if code == "api_error" else None
+    text = event.body.last_assistant_message or _words(event.body.error) if code == "api_error" else None
     if code == "gap":
         text = _say_gap(event.body.dropped, event.body.cut)
     data = {
         "code": code,
         "level": "error" if code in ("offline", "api_error", "gap", "foreign") else "info",
         "text": text,
-        "session_id": session.previous_session_id if code == "foreign" else None,
+        "session_id": session.previous_session_id if code in ("foreign", "forked") else None,
     }
     _add(world, session, event, "notice", f"notice:{event.event_id}", data)
 

@@ -1,11 +1,21 @@
-"""Whether Claude works, waits for somebody or rests: turns, their tools and dialogs, and the session's own ends."""
+"""Whether Claude works, waits for somebody or rests: turns, their tools and dialogs, and the session's own ends.
+
+Subagents have calls and dialogs of their own, in the middle of a turn or after it, in the background: their
+events open and close theirs, and no turn.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from hub.core import messages, timeline
 from hub.core.body import Stored
-from hub.core.model import Session
+from hub.core.model import Ask, Session
 from hub.core.world import World
+from wire.frames import ID_CHARS
+
+AGENTS = 64
+"""Background subagents of a session that are kept in mind."""
 
 
 def start_session(world: World, session: Session, event: Stored) -> None:
@@ -47,26 +57,37 @@ def begin(world: World, session: Session, event: Stored) -> None:
 
 
 def begin_tool(world: World, session: Session, event: Stored) -> None:
-    """What was asked before it was answered at the terminal: a refusal has no hook of its own."""
-    session.turn = "working"
-    session.waiting_for = []
+    """A call begins. It says nothing of dialogs: calls run beside each other, and so do their dialogs."""
+    _note_turn(session, event)
     timeline.open_tool(world, session, event)
 
 
 def end_tool(world: World, session: Session, event: Stored) -> None:
-    """A tool ran, or failed."""
-    if event.body.tool_name in session.waiting_for:
-        session.waiting_for = [name for name in session.waiting_for if name != event.body.tool_name]
-    if session.turn == "needs_you" and not session.waiting_for:
-        session.turn = "working"
+    """A tool ran, or failed; so what was asked about it is answered."""
+    body = event.body
+    of_call = [ask for ask in session.waiting_for if body.tool_use_id and ask.tool_use_id == body.tool_use_id]
+    of_tool = [
+        ask
+        for ask in session.waiting_for
+        if not ask.tool_use_id and (ask.tool_name, ask.agent_id) == (body.tool_name, body.agent_id)
+    ]
+    answered = (of_call or of_tool)[:1]
+    session.waiting_for = [ask for ask in session.waiting_for if ask not in answered]
     timeline.close_tool(world, session, event)
+
+
+def end_batch(world: World, session: Session, event: Stored) -> None:
+    """``PostToolBatch``: all calls of one answer of the model are over. A refused one has no hook of its own."""
+    _close(world, session, [event.body.agent_id])
 
 
 def ask(world: World, session: Session, event: Stored) -> None:
     """``PermissionRequest``: a dialog is open."""
-    session.turn = "needs_you"
-    session.waiting_for = [*session.waiting_for, event.body.tool_name]
-    timeline.wait_for_tool(world, session, event)
+    body = event.body
+    _note_turn(session, event)
+    tool_use_id = timeline.wait_for_tool(world, session, event)
+    asked = Ask(tool_name=body.tool_name, tool_use_id=tool_use_id, agent_id=body.agent_id, at=event.at)
+    session.waiting_for = [*session.waiting_for, asked]
 
 
 def end(world: World, session: Session, event: Stored) -> None:
@@ -77,34 +98,87 @@ def end(world: World, session: Session, event: Stored) -> None:
     for message in messages.list_open(world, session, "delivered"):
         if message.message_id in session.passed_over:
             messages.step(world, session, message, "uncertain", event, "passed_over")
-    settle(world, session)
+    settle(world, session, keep=_list_agents(session, event))
 
 
-def settle(world: World, session: Session) -> None:
-    """The turn is over."""
-    session.turn = "idle"
+def fail(world: World, session: Session, event: Stored) -> None:
+    """``StopFailure``: the service refused, or was out of reach for too long."""
+    settle(world, session, keep=_list_agents(session, event))
+    timeline.add_notice(world, session, event, "api_error")
+
+
+def end_agent(world: World, session: Session, event: Stored) -> None:
+    """``SubagentStop``."""
+    session.agents = [agent_id for agent_id in session.agents if agent_id != event.body.agent_id]
+    if event.body.agent_id is not None:
+        _close(world, session, [event.body.agent_id])
+
+
+def note_injected(world: World, session: Session, event: Stored) -> None:
+    """``ChannelInjected``: what a ``Stop`` hook handed over keeps Claude going."""
+    messages.note_injected(world, session, event)
+    if event.body.hook == "Stop" and session.turn_started_at is None and not event.orphan:
+        session.turn_started_at = event.at
+
+
+def compact(world: World, session: Session, event: Stored) -> None:
+    """``PreCompact``: asked for at the terminal, between turns, it takes as long as one."""
+    if event.body.trigger == "manual" and session.turn_started_at is None:
+        session.turn_started_at = event.at
+
+
+def end_compacting(world: World, session: Session, event: Stored) -> None:
+    """``PostCompact``."""
+    if event.body.trigger == "manual":
+        settle(world, session, keep=session.agents)
+
+
+def settle(world: World, session: Session, *, keep: Collection[str] = ()) -> None:
+    """The turn is over, and with it everything but the subagents in ``keep``."""
     session.turn_started_at = None
-    session.waiting_for = []
-    timeline.close_tools(world, session)
+    session.agents = list(keep)
+    session.waiting_for = [ask for ask in session.waiting_for if ask.agent_id in session.agents]
+    timeline.close_tools(world, session, lambda agent_id: agent_id not in session.agents)
 
 
 def correct_idle(world: World, session: Session, event: Stored) -> None:
     """Claude Code says that the turn is over though no hook did: somebody pressed Esc."""
-    settle(world, session)
+    since = event.body.since or event.at
+    if session.turn_started_at is None or session.turn_started_at <= since:  # else a prompt has come since
+        settle(world, session)
 
 
 def correct_busy(world: World, session: Session, event: Stored) -> None:
     """Claude Code goes on after asking: somebody answered at the terminal."""
-    if session.turn == "needs_you":
-        session.turn = "working"
-        session.waiting_for = []
+    since = event.body.since or event.at
+    session.waiting_for = [ask for ask in session.waiting_for if ask.at > since]
 
 
 def _begin_turn(world: World, session: Session, event: Stored) -> None:
-    session.turn = "working"
     session.turn_started_at = event.at
-    session.waiting_for = []
+    session.waiting_for = [ask for ask in session.waiting_for if ask.agent_id is not None]
     session.filled_by = None
     timeline.close_texts(world, session)
     session.turn_position = session.next_position * timeline.STEP
     session.progress = None
+
+
+def _note_turn(session: Session, event: Stored) -> None:
+    """A call of the main conversation shows that it is in a turn, whatever we missed."""
+    if event.body.agent_id is None and session.turn_started_at is None:
+        session.turn_started_at = event.at
+
+
+def _close(world: World, session: Session, agents: Collection[str | None]) -> None:
+    session.waiting_for = [ask for ask in session.waiting_for if ask.agent_id not in agents]
+    timeline.close_tools(world, session, lambda agent_id: agent_id in agents)
+
+
+def _list_agents(session: Session, event: Stored) -> list[str]:
+    """The subagents that go on, as far as the hook tells (2.1.329 does)."""
+    tasks = event.body.background_tasks
+    if not isinstance(tasks, list):
+        return session.agents
+    running = [task for task in tasks if isinstance(task, dict) and task.get("type") == "subagent"]
+    named = [task.get("id") for task in running if task.get("status") == "running"]
+    return [name for name in named if isinstance(name, str) and 0 < len(name) <= ID_CHARS][:AGENTS]

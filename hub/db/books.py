@@ -19,7 +19,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.core.body import Stored
-from hub.core.model import Entry, Machine, Message, Process, Session
+from hub.core.model import Entry, Machine, Message, Process, Session, name_foreign
 from hub.core.receipts import is_open
 from hub.core.world import World
 from hub.db import schema
@@ -127,6 +127,7 @@ class Books:
         }
         world.processes = await _find(conn, self._processes, _PROCESS, processes, to_process)
         named = {event.session_id for event in events if event.session_id}
+        named |= {session_id for event in events for session_id in _name_origins(event)}
         named |= {process.session_id for process in world.processes.values() if process.session_id}
         world.sessions = await self.find_sessions(conn, named)
         messages = {message_id: {"message_id": message_id} for message_id in _list_messages(world, events)}
@@ -188,6 +189,13 @@ async def load_sessions(conn: AsyncConnection, session_ids: Iterable[str]) -> li
     table = schema.sessions
     query = select(table.c.record).where(table.c.session_id.in_(set(session_ids)))
     return [to_session(row) for row in (await conn.execute(query)).mappings()]
+
+
+def _name_origins(event: Stored) -> tuple[str, ...]:
+    """Where a session may come from: another, or the copy of it that its machine has."""
+    if event.body.hook_event_name != "ChannelLineage" or not event.body.previous:
+        return ()
+    return event.body.previous, name_foreign(event.body.previous, event.machine_id)
 
 
 def _list_messages(world: World, events: list[Stored]) -> set[str]:

@@ -69,7 +69,10 @@ def test_the_home_is_absolute() -> None:
 
 
 def test_a_process_is_known_by_its_start_and_its_words() -> None:
-    child = subprocess.Popen([sys.executable, "-c", "input()", "--channels", "plugin:heliograph@official"], stdin=-1)
+    words = [sys.executable, "-c", "print(); input()", "--channels", "plugin:heliograph@official"]
+    child = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    child.stdout.readline()  # only a program that runs has its words
     try:
         parent = read_parent(child.pid)
         assert parent.pid == child.pid

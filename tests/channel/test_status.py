@@ -70,14 +70,57 @@ def test_work_without_a_dialog_needs_no_correction(working: Session) -> None:
     assert working.correct(status("busy", LATER), NOW) is None
 
 
-def test_a_dialog_of_a_subagent_is_not_the_sessions(working: Session) -> None:
+def test_a_subagents_dialog_is_followed_and_begins_no_turn() -> None:
+    session = Session(A, "/here")
+    hear(session, "PermissionRequest", AT, agent_id="a1")
+    assert not session.busy
+    assert session.correct(status("waiting", AT + SECOND), NOW) is None
+    assert session.correct(status("busy", LATER), NOW) == "ChannelBusy"
+    assert session.correct(status("idle", LATER), NOW) is None
+
+
+def test_a_turn_that_ends_leaves_a_background_agents_dialog_open(working: Session) -> None:
     hear(working, "PermissionRequest", AT + 2 * SECOND, agent_id="a1")
-    assert working.correct(status("busy", LATER), NOW) is None
+    hear(working, "Stop", LATER, background_tasks=[{"id": "a1", "type": "subagent", "status": "running"}])
+    assert working.correct(status("idle", LATER + SECOND), NOW + SECOND) == "ChannelIdle"
 
 
-def test_a_dialog_that_a_hook_has_seen_answered_is_over(asking: Session) -> None:
+def test_one_answer_of_two_says_nothing_of_the_other(asking: Session) -> None:
+    hear(asking, "PermissionRequest", AT + 2 * SECOND + 1)
     hear(asking, "PostToolUse", LATER)
+    assert asking.correct(status("waiting", AT + 2 * SECOND), NOW) is None
+    assert asking.correct(status("busy", LATER + SECOND), NOW + SECOND) == "ChannelBusy"
+
+
+def test_nothing_is_asked_once_the_turn_is_over(asking: Session) -> None:
+    hear(asking, "Stop", LATER)
     assert asking.correct(status("busy", LATER), NOW) is None
+    assert asking.correct(status("idle", LATER), NOW) is None
+
+
+def test_compacting_at_the_terminal_is_work_that_esc_can_end() -> None:
+    session = Session(A, "/here")
+    hear(session, "PreCompact", AT, trigger="manual")
+    assert session.busy
+    hear(session, "SessionStart", AT + SECOND, source="compact")
+    assert session.busy
+    hear(session, "PostCompact", AT + SECOND, trigger="manual")
+    assert not session.busy
+    hear(session, "PreCompact", AT + 2 * SECOND, trigger="manual")
+    assert session.correct(status("idle", LATER), NOW) == "ChannelIdle"
+
+
+def test_compacting_in_a_turn_leaves_the_turn(working: Session) -> None:
+    hear(working, "PreCompact", AT + SECOND, trigger="auto")
+    hear(working, "PostCompact", AT + 2 * SECOND, trigger="auto")
+    assert working.busy
+
+
+@pytest.mark.parametrize("name", ["Stop", "SessionEnd", "UserPromptSubmit"])
+def test_what_a_subagent_does_is_not_the_sessions_turn(working: Session, name: str) -> None:
+    began = working.turn
+    hear(working, name, LATER, agent_id="a1")
+    assert working.turn == began
 
 
 def test_an_idle_session_needs_no_correction() -> None:

@@ -6,7 +6,7 @@ It knows the shapes and keeps a clock; what the hub makes of them is for the tes
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import count
 from typing import Any
 
@@ -95,13 +95,13 @@ class Claude:
             "MessageDisplay", turn_id=new_uuid(), message_id=message_id, index=index, final=final, delta=text
         )
 
-    def pre_tool(self, tool_use_id: str, tool_name: str = "Bash", tool_input: Any = None) -> Event:
+    def pre_tool(self, tool_use_id: str, tool_name: str = "Bash", tool_input: Any = None, **fields: Any) -> Event:
         """PreToolUse."""
-        return self._tool("PreToolUse", tool_name, tool_input, tool_use_id=tool_use_id)
+        return self._tool("PreToolUse", tool_name, tool_input, tool_use_id=tool_use_id, **fields)
 
-    def asks(self, tool_name: str = "Bash", tool_input: Any = None) -> Event:
+    def asks(self, tool_name: str = "Bash", tool_input: Any = None, **fields: Any) -> Event:
         """PermissionRequest: it names no call."""
-        return self._tool("PermissionRequest", tool_name, tool_input, permission_suggestions=[])
+        return self._tool("PermissionRequest", tool_name, tool_input, permission_suggestions=[], **fields)
 
     def post_tool(self, tool_use_id: str, tool_name: str = "Bash", tool_input: Any = None, **fields: Any) -> Event:
         """PostToolUse."""
@@ -113,9 +113,19 @@ class Claude:
         fields = {"error": "Exit code 1", "is_interrupt": interrupted, "duration_ms": 20}
         return self._tool("PostToolUseFailure", tool_name, None, tool_use_id=tool_use_id, **fields)
 
-    def stop(self, last: str | None = "Done and done", **fields: Any) -> Event:
-        """Stop."""
-        return self.hook("Stop", stop_hook_active=False, last_assistant_message=last, background_tasks=[], **fields)
+    def end_batch(self, **fields: Any) -> Event:
+        """PostToolBatch: every call of one answer is over."""
+        return self.hook("PostToolBatch", tool_calls=[], **fields)
+
+    def stop(self, last: str | None = "Done and done", *, agents: Iterable[str] = (), **fields: Any) -> Event:
+        """Stop; ``agents`` go on in the background."""
+        tasks = [{"id": i, "type": "subagent", "status": "running", "description": "sub"} for i in agents]
+        return self.hook("Stop", stop_hook_active=False, last_assistant_message=last, background_tasks=tasks, **fields)
+
+    def agent_stop(self, agent_id: str) -> Event:
+        """SubagentStop: the agent itself still counts as running."""
+        tasks = [{"id": agent_id, "type": "subagent", "status": "running", "description": "sub"}]
+        return self.hook("SubagentStop", agent_id=agent_id, agent_type="general-purpose", background_tasks=tasks)
 
     def end(self, reason: str = "prompt_input_exit") -> Event:
         """SessionEnd."""
@@ -143,7 +153,7 @@ class Claude:
         yield self.pre_tool(tool_use_id)
         yield self.says("On **it**, listing now")
         yield self.post_tool(tool_use_id)
-        yield self.hook("PostToolBatch", tool_calls=[])
+        yield self.end_batch()
         yield self.says(answer)
         yield self.stop(answer)
 

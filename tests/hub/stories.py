@@ -14,6 +14,7 @@ from wire.frames import Event
 
 SESSIONS = ("a", "b", "c")
 TOOLS = ("Bash", "Write", "mcp__heliograph__reply")
+AGENT = "a1"
 MESSAGES = ("m0", "m1", "m2", "m3")
 
 
@@ -61,6 +62,16 @@ OPERATIONS: dict[str, Callable[[Claude, int], Step]] = {
     "says": lambda claude, number: claude.says(f"text {number} ", message_id=f"x{number}", final=number % 2 == 0),
     "pre": lambda claude, number: claude.pre_tool(f"t{number}", TOOLS[number % 3], {"command": f"{number}"}),
     "asks": lambda claude, number: claude.asks(TOOLS[number % 3], {"command": f"{number}"}),
+    "agent pre": lambda claude, number: claude.pre_tool(f"t{number}", TOOLS[number % 3], agent_id=AGENT),
+    "agent asks": lambda claude, number: claude.asks(TOOLS[number % 3], agent_id=AGENT),
+    "agent stop": lambda claude, number: claude.agent_stop(AGENT),
+    "batch": lambda claude, number: claude.end_batch(**{"agent_id": AGENT} if number else {}),
+    "stop with agent": lambda claude, number: claude.stop(agents=[AGENT]),
+    "compacting": lambda claude, number: claude.hook("PreCompact", trigger="manual" if number else "auto"),
+    "compacted": lambda claude, number: claude.hook("PostCompact", trigger="manual" if number else "auto"),
+    "idle": lambda claude, number: claude.channel("ChannelIdle", since=claude.at - number),
+    "busy": lambda claude, number: claude.channel("ChannelBusy", since=claude.at - number),
+    "lineage": lambda claude, number: claude.channel("ChannelLineage", previous=SESSIONS[number % 3], relation="fork"),
     "post": lambda claude, number: claude.post_tool(f"t{number}", TOOLS[number % 3]),
     "failed": lambda claude, number: claude.tool_failed(f"t{number}", TOOLS[number % 3], interrupted=number == 0),
     "stop": lambda claude, number: claude.stop(f"text {number} "),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hub.core.model import Machine, Preview, Session
+from hub.core.model import Ask, Machine, Preview, Session
 from hub.pages.cards import build_card, count_states, group_cards, list_rail, name_session
 
 MINUTE = 60_000_000
@@ -20,9 +20,9 @@ def test_cards_stand_needs_you_first_then_working_idle_offline_ended(
         make_session(session_id="offline", linked=False, offline_since=now, last_activity_at=now),
         make_session(session_id="idle long", last_activity_at=now - HOUR),
         make_session(session_id="idle just now", last_activity_at=now),
-        make_session(session_id="working", turn="working", turn_started_at=now - HOUR, last_activity_at=now),
-        make_session(session_id="waits 2m", turn="needs_you", last_activity_at=now - 2 * MINUTE),
-        make_session(session_id="waits 9m", turn="needs_you", last_activity_at=now - 9 * MINUTE),
+        make_session(session_id="working", turn_started_at=now - HOUR, last_activity_at=now),
+        make_session(session_id="waits 2m", waiting_for=[Ask(tool_name="Bash")], last_activity_at=now - 2 * MINUTE),
+        make_session(session_id="waits 9m", waiting_for=[Ask(tool_name="Bash")], last_activity_at=now - 9 * MINUTE),
     ]
     [group] = group_cards(sessions, {"m1": machine}, now)
     names = [card.session_id for card in group.cards]
@@ -32,7 +32,7 @@ def test_cards_stand_needs_you_first_then_working_idle_offline_ended(
 
 def test_a_working_card_stays_put_while_it_works(make_session: MakeSession, machine: Machine, now: int) -> None:
     orders = {
-        build_card(make_session(turn="working", turn_started_at=now - HOUR, last_activity_at=at), machine, now).order
+        build_card(make_session(turn_started_at=now - HOUR, last_activity_at=at), machine, now).order
         for at in (now - HOUR, now - MINUTE, now)
     }
     assert len(orders) == 1
@@ -76,7 +76,7 @@ def test_previews_say_what_the_session_does(make_session: MakeSession, machine: 
     other = Preview(kind="tool", tool_name="mcp__sentry__get_trace", text="8f21c")
     assert preview(preview=other) == ("plug", "sentry · get_trace 8f21c", True)
     plan = Preview(kind="waiting", tool_name="ExitPlanMode", text="")
-    assert preview(preview=plan, turn="needs_you") == (
+    assert preview(preview=plan, waiting_for=[Ask(tool_name="Bash")]) == (
         "shield-question-mark",
         "Has a plan and asks whether to go on.",
         False,
@@ -94,7 +94,10 @@ def test_the_rail_lists_who_waits_longest_first_and_the_page_itself(
     make_session: MakeSession, machine: Machine, now: int
 ) -> None:
     sessions = [make_session(session_id=f"s{n}", last_activity_at=now - n * MINUTE) for n in range(20)]
-    sessions += [make_session(session_id=f"w{n}", turn="needs_you", last_activity_at=now - n * HOUR) for n in (1, 2)]
+    sessions += [
+        make_session(session_id=f"w{n}", waiting_for=[Ask(tool_name="Bash")], last_activity_at=now - n * HOUR)
+        for n in (1, 2)
+    ]
     cards = [build_card(session, machine, now) for session in sessions]
     needs, recent = list_rail(cards, "s19")
     assert [card.session_id for card in needs] == ["w2", "w1"]

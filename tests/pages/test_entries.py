@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from hub.core.model import Entry, Machine, Session, Ways
+from hub.core.model import Ask, Entry, Machine, Session, Ways
 from hub.pages.entries import NoticeShown, ProgressShown, build_entry, fold_said
 from hub.pages.markdown import Prose
 from hub.pages.receipts import build_receipt
@@ -44,10 +44,13 @@ def test_a_receipt_says_how_far_the_message_got(
     ("fields", "line"),
     [
         ({}, "Claude reads this now."),
-        ({"turn": "working"}, "Claude reads this when the current turn ends."),
-        ({"turn": "needs_you"}, "Claude waits for an answer on atlas and reads this when the turn has ended."),
+        ({"turn_started_at": 1}, "Claude reads this when the current turn ends."),
+        (
+            {"waiting_for": [Ask(tool_name="Bash")]},
+            "Claude waits for an answer on atlas and reads this when the turn has ended.",
+        ),
         ({"ways": Ways(wake=True, why="no_flag")}, "Claude is woken for this now."),
-        ({"ways": Ways(wake=True), "turn": "working"}, "Claude reads this when the current turn ends."),
+        ({"ways": Ways(wake=True), "turn_started_at": 1}, "Claude reads this when the current turn ends."),
         ({"ways": Ways(next_turn=True)}, "Claude reads this with the next prompt at its terminal."),
         ({"ways": Ways(why="no_flag")}, "Nothing leads to Claude here. Start it with"),
         (

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from hub.core.model import Entry, Machine, Preview, Session, Ways
+from hub.core.model import Ask, Entry, Machine, Preview, Session, Ways
 from hub.pages.render import PAGE_CHARS, Pages, Viewer
 
 MakeSession = Callable[..., Session]
@@ -172,8 +172,8 @@ def evil_entries(make_entry: MakeEntry, make_tool: Callable[..., Entry]) -> list
 
 def each_state(make: Callable[..., Session], now: int) -> Iterator[Session]:
     yield make(session_id="s-idle")
-    yield make(session_id="s-working", turn="working", turn_started_at=now - 60_000_000)
-    yield make(session_id="s-needs", turn="needs_you")
+    yield make(session_id="s-working", turn_started_at=now - 60_000_000)
+    yield make(session_id="s-needs", waiting_for=[Ask(tool_name="Bash")])
     yield make(session_id="s-none", ways=Ways())
     yield make(session_id="s-offline", linked=False, offline_since=now)
     yield make(session_id="s-ended", ended=True)
@@ -262,7 +262,7 @@ def test_only_sessions_that_wait_light_the_rail(
     quiet = pages.overview(sessions=[make_session()], **common)
     assert "Nothing needs you" in quiet
     assert 'class="ask"' not in quiet
-    lit = pages.overview(sessions=[make_session(turn="needs_you")], **common)
+    lit = pages.overview(sessions=[make_session(waiting_for=[Ask(tool_name="Bash")])], **common)
     assert "Nothing needs you" not in lit
     assert 'id="ask-s1"' in lit
     assert "<title>(1) Overview · Heliograph</title>" in lit

@@ -9,9 +9,9 @@ prompt. Without a scene the model answers a channel's message with the channel's
 and says ``ok`` to everything else. A block can wait for a *gate*, which the test opens: that
 is how a turn stays busy for as long as a test needs.
 
-Blocks: ``{"say": text}``, ``{"use": tool, "input": {…}}`` and ``{"wait": gate}``; a tool name
-that starts with ``*`` is matched by its ending. ``{message_id}`` inside a tool's input stands for that
-attribute of the newest ``<channel>`` tag.
+Blocks: ``{"say": text}``, ``{"use": tool, "input": {…}}``, ``{"wait": gate}`` and, as a turn's first,
+``{"fail": status}``: that answer is an error of the service. A tool name that starts with ``*`` is matched by
+its ending. ``{message_id}`` inside a tool's input stands for that attribute of the newest ``<channel>`` tag.
 
 What a plan has used up is told in headers of each answer, as the service does (``PUT /stage/headers``).
 
@@ -134,6 +134,12 @@ def frame(event: str, **data: Any) -> bytes:
     return f"event: {event}\ndata: {json.dumps({'type': event, **data})}\n\n".encode()
 
 
+def build_error(status: int) -> web.Response:
+    """The service has trouble, or wants none."""
+    kind = {529: "overloaded_error", 400: "invalid_request_error"}.get(status, "api_error")
+    return web.json_response({"type": "error", "error": {"type": kind, "message": "out of order"}}, status=status)
+
+
 async def answer_messages(request: web.Request) -> web.StreamResponse:
     """POST /v1/messages."""
     stage = request.app[STAGE]
@@ -145,6 +151,8 @@ async def answer_messages(request: web.Request) -> web.StreamResponse:
         said = [text for message in messages if message.get("role") != "assistant" for text in spoken_texts(message)]
         stage.heard.append(said)
     turn = choose_turn(stage.scenes, messages, tools)
+    if turn[0].get("fail"):
+        return build_error(turn[0]["fail"])
     head: dict[str, Any] = {
         "id": new_id("msg"),
         "type": "message",

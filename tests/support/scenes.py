@@ -31,6 +31,11 @@ def wait(gate: str) -> Block:
     return {"wait": gate}
 
 
+def fail(status: int) -> Block:
+    """An error of the service instead of an answer; a turn's only block."""
+    return {"fail": status}
+
+
 @dataclass(frozen=True)
 class Model:
     """A running scripted model."""

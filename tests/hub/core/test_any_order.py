@@ -24,7 +24,7 @@ def as_events(steps: list[Step]) -> list[Stored]:
     events, at = [], NOW
     for number, step in enumerate(steps):
         if isinstance(step, HubEvent):
-            event_id = build_id(at, (2**63 + number).to_bytes(8, "big"))
+            event_id = build_id(at, (2**61 + number).to_bytes(8, "big"))
             events.append(
                 Stored(
                     event_id=event_id,

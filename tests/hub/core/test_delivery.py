@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hub.core.model import Message, Session, Ways
+from hub.core.model import Ask, Message, Session, Ways
 from hub.links import choose_due
 from tests.hub.claude import Claude
 from tests.hub.core.books import Books
@@ -57,23 +57,26 @@ def test_a_message_that_claude_has_not_taken_holds_back_the_next() -> None:
     assert due(make_session(), waiting) == []
 
 
-@pytest.mark.parametrize("turn", ["working", "needs_you"])
-def test_a_busy_claude_gets_what_is_for_now_alone(turn: str) -> None:
-    assert due(make_session(turn=turn), make_messages("auto", "now")) == ["1-now"]
+@pytest.mark.parametrize("turn", [{"turn_started_at": 1}, {"waiting_for": [Ask(tool_name="Bash")]}])
+def test_a_busy_claude_gets_what_is_for_now_alone(turn: dict[str, Any]) -> None:
+    assert due(make_session(**turn), make_messages("auto", "now")) == ["1-now"]
 
 
 def test_what_is_for_the_next_turn_is_kept_by_the_channel() -> None:
-    assert due(make_session(turn="working"), make_messages("next_turn", "next_turn")) == ["0-next_turn", "1-next_turn"]
+    assert due(make_session(turn_started_at=1), make_messages("next_turn", "next_turn")) == [
+        "0-next_turn",
+        "1-next_turn",
+    ]
 
 
 def test_where_the_next_prompt_is_the_only_way_the_channel_keeps_it_for_that() -> None:
-    assert due(make_session(turn="working", ways=Ways(next_turn=True)), make_messages("auto")) == ["0-auto"]
+    assert due(make_session(turn_started_at=1, ways=Ways(next_turn=True)), make_messages("auto")) == ["0-auto"]
 
 
 def test_a_channel_of_level_1_gets_turns_only_and_never_what_it_would_take_too_early() -> None:
     waiting = make_messages("next_turn", "now", "auto")
     assert due(make_session(), waiting, level=1) == ["1-now"]
-    assert due(make_session(turn="working"), waiting, level=1) == []
+    assert due(make_session(turn_started_at=1), waiting, level=1) == []
 
 
 @pytest.mark.parametrize(

@@ -14,17 +14,18 @@ def test_it_needs_you_while_it_asks_and_works_again_after(books: Books, claude: 
     assert books.session(claude).state == "working"
     books.take(claude.asks("Write"))
     assert books.session(claude).state == "needs_you"
-    assert books.session(claude).waiting_for == ["Write"]
+    assert [ask.tool_use_id for ask in books.session(claude).waiting_for] == ["t1"]
     books.take(claude.post_tool("t1", "Write"))
     assert books.session(claude).state == "working"
     books.take(claude.stop())
     assert books.session(claude).state == "idle"
 
 
-def test_a_refusal_at_the_terminal_ends_the_waiting_at_the_next_call(books: Books, claude: Claude) -> None:
-    books.take(claude.prompt("go"), claude.pre_tool("t1", "Write"), claude.asks("Write"), claude.pre_tool("t2", "Read"))
+def test_a_refusal_with_words_ends_the_waiting_with_its_batch(books: Books, claude: Claude) -> None:
+    books.take(claude.prompt("go"), claude.pre_tool("t1", "Write"), claude.asks("Write"), claude.end_batch())
     assert books.session(claude).state == "working"
     assert books.session(claude).waiting_for == []
+    assert books.entries(claude, "tool")[0].data["state"] == "interrupted"
 
 
 def test_a_failed_call_no_longer_waits(books: Books, claude: Claude) -> None:
@@ -183,10 +184,12 @@ def test_a_lost_link_is_offline_until_it_is_back(books: Books, claude: Claude) -
     books.take(claude.prompt("go"), claude.pre_tool("t1"), claude.asks())
     books.link_down(claude, "lost")
     session = books.session(claude)
-    assert (session.state, session.waiting_for, session.open_tools) == ("offline", [], {})
+    assert session.state == "offline"
     assert books.notices(claude) == ["offline"]
     books.link_up(claude)
-    assert books.session(claude).state == "idle"
+    assert books.session(claude).state == "needs_you"
+    books.take(claude.post_tool("t1"))
+    assert books.session(claude).state == "working"
     assert books.notices(claude) == ["offline", "online"]
 
 
