@@ -66,7 +66,6 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
     dropped: int = 0
     cut: int = 0
     via: Via = "channel"
-    hook: str = ""
     channel: bool = False
     wake: bool = False
     next_turn: bool = False
@@ -99,7 +98,6 @@ class _HookBody(Body, frozen=True, kw_only=True):
     dropped: Any = 0
     cut: Any = 0
     via: Any = None
-    hook: Any = ""
     channel: Any = False
     wake: Any = False
     next_turn: Any = False

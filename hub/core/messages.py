@@ -55,9 +55,6 @@ def note_injected(world: World, session: Session, event: Stored) -> None:
         step(world, session, message, "delivered", event, via)
     prove(world, session, message, "delivered", event, via)
     message.via = via
-    if event.body.hook == "Stop" and session.turn == "idle":  # which carries it, and so Claude goes on
-        session.turn = "working"
-        session.turn_started_at = event.at
     process = world.processes.get((event.machine_id, event.pid))
     if event.orphan or (process is not None and process.gone):
         _lose(world, session, message, event)
