@@ -26,7 +26,7 @@ QUEUE = 256
 """Frames a watcher may lag behind; at ten a second that is half a minute."""
 
 REST = 4.0
-REST_SECONDS = 0.25
+REST_SECONDS = 0.5
 """Rest after a round of telling, as a multiple of its work, and at most so long: pages take a fifth of the processor
 from those who bring events, and under load one round tells of many commits."""
 

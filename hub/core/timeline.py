@@ -279,8 +279,8 @@ def _change(world: World, entry: Entry, **fields: Any) -> None:
 
 def _close(session: Session, entry: Entry) -> None:
     """Nothing more should come for it."""
-    others = {key: position for key, position in session.closed.items() if key != entry.key}
-    session.closed = {**dict(list(others.items())[1 - CLOSED :]), entry.key: entry.position}
+    closed = {**session.closed, entry.key: entry.position}
+    session.closed = closed if len(closed) < 2 * CLOSED else dict(list(closed.items())[-CLOSED:])
 
 
 def _take_over(world: World, session: Session, key: tuple[str, str]) -> Entry | None:
