@@ -59,12 +59,16 @@ class Frame:
 
 @dataclass(eq=False)
 class Watcher:
-    """One open socket: what it looks at, and what it hasn't read yet. A None says: cut."""
+    """One open socket: what it looks at, and what it hasn't read yet. A None says: cut.
+
+    ``since``: the last change that it is told of otherwise.
+    """
 
     view: View
     format: Format
     session_id: str | None
     token_id: str
+    since: int = 0
     queue: asyncio.Queue[str | None] = field(default_factory=lambda: asyncio.Queue(QUEUE + 1))
     reason: str = "the hub is stopping"
 
@@ -158,6 +162,8 @@ class Live:
         known: dict[tuple[str, View], str] = {}
         spent = 0.0
         for watcher in list(self._watchers):
+            if changes.change_id <= watcher.since:
+                continue
             key = (watcher.view, watcher.format, watcher.session_id)
             if key not in frames:
                 frame = Frame(changes.change_id, list(changes.sessions.values()), _pick_entries(watcher, changes))

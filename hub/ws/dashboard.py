@@ -45,8 +45,8 @@ async def dashboard_socket(request: web.Request) -> web.WebSocketResponse:
     socket = web.WebSocketResponse(heartbeat=HEARTBEAT, max_msg_size=FRAME_BYTES, compress=False)
     await socket.prepare(request)
     live = request.app[LIVE]
-    live.add(watcher)
-    seen = request.app[DB].last_change  # at the same moment: what is queued from here on is later than this
+    watcher.since = seen = request.app[DB].last_change
+    live.add(watcher)  # at the same moment: what is queued from here on is later than that
     sender = asyncio.create_task(_send_all(request, watcher, socket, after, seen))
     try:
         async for message in socket:
