@@ -16,8 +16,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from hub.actions.events import build_hub_event, do_record
 from hub.core.body import Body
 from hub.core.model import Message, Session
+from hub.db import queries
 from hub.db.engine import Changes, Database
-from wire.frames import Hello, HubFrame, Push, Withdraw
+from wire.frames import Declined, Hello, HubFrame, Push, Withdraw
 
 GRACE = 5.0
 """Seconds a link may be away before its session is shown as offline."""
@@ -29,7 +30,9 @@ RESTART_GRACE = 15.0
 """The same after the hub itself was away: channels come back with backoff."""
 
 RETRY = 1.0
-"""Seconds until a link's end is said again to a store that didn't take it."""
+"""Seconds until what failed for a passing reason is tried again: a push to a busy channel, a link's end that the
+store didn't take.
+"""
 
 log = structlog.get_logger()
 
@@ -164,9 +167,24 @@ class Links:
             if session.session_id in self._waiting and session.delivery != "none":
                 self._later(self._deliver(session))
 
-    def declined(self, link: Link, message_id: str) -> None:
-        """The channel didn't inject it; the session's next change brings another try."""
-        link.in_flight.discard(message_id)
+    def declined(self, link: Link, frame: Declined) -> None:
+        """The channel didn't inject it; the session's next change brings another try.
+
+        What made it busy may be over by now, and was told before this: then no change follows.
+        """
+        link.in_flight.discard(frame.message_id)
+        if frame.reason == "busy":
+            self._later(self._try_again(frame.message_id))
+
+    async def _try_again(self, message_id: str) -> None:
+        await asyncio.sleep(RETRY)
+        session_id = next((key for key, messages in self._waiting.items() if message_id in messages), None)
+        if session_id is None:
+            return
+        async with self._db.read() as conn:
+            session = await queries.find_session(conn, session_id)
+        if session is not None and session.delivery != "none":
+            await self._deliver(session)
 
     async def _deliver(self, session: Session) -> None:
         """Push what can go now, in the queue's order."""

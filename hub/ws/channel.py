@@ -112,7 +112,7 @@ async def _handle(app: web.Application, link: Link, frame: ChannelFrame) -> None
         rejected = await do_ingest(app[DB], link.machine_id, frame.events, link_pid=link.hello.process.pid)
         await link.send(Ack(seq=frame.seq, rejected=rejected))
     elif isinstance(frame, Declined):
-        app[LINKS].declined(link, frame.message_id)
+        app[LINKS].declined(link, frame)
     else:
         raise Refused("unexpected_frame", "hello comes once, and first.")
 

@@ -93,14 +93,22 @@ class People:
             thread.join()
         self._threads.clear()
 
+    def _send_some(self, session_id: str, dice: random.Random) -> None:
+        try:
+            message_id = self.send(session_id)
+        except Refused as refused:
+            if refused.status != 404:  # a session that nobody could see yet: its first event is still on its way
+                raise
+            return
+        if dice.random() < 0.1:
+            self.cancel(message_id)
+
     def _keep_sending(self, list_sessions: Callable[[], list[str]], pace: float, dice: random.Random) -> None:
         try:
             while not self._stopped.wait(pace * (0.5 + dice.random())):
                 sessions = list_sessions()
                 if sessions:
-                    message_id = self.send(dice.choice(sessions))
-                    if dice.random() < 0.1:
-                        self.cancel(message_id)
+                    self._send_some(dice.choice(sessions), dice)
         except Exception as error:  # noqa: BLE001  a thread has nobody above it
             self.troubles.append(f"a sender gave up: {error!r}")
 

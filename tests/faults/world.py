@@ -51,6 +51,7 @@ class World:
         self.faults: list[str] = []
         self.links: list[Link] = []
         self.meanwhile: list[Callable[[], None]] = []
+        self.stuck = 0
         self.counts: dict[str, int] = {}
         self._names = 0
 
@@ -163,7 +164,9 @@ class World:
         nudge_at = time.monotonic() + NUDGE_SECONDS
         seen_until = time.monotonic() + ANSWER_SECONDS
         while open_ends := self._list_open_ends(is_early=time.monotonic() < seen_until):
-            assert time.monotonic() < deadline, self._describe(open_ends)
+            if time.monotonic() > deadline:
+                self.stuck = sum(end.startswith("message ") for end in open_ends)
+                raise AssertionError(self._describe(open_ends))
             if time.monotonic() > nudge_at:
                 nudge_at = time.monotonic() + NUDGE_SECONDS
                 for machine in self.machines:
@@ -197,6 +200,7 @@ class World:
             "events duplicated": sum(len(one.repeated) for one in stored.values()),
             "events out of order": sum(len(one.disordered) for one in stored.values()),
             "messages sent": len(self.people.sent),
+            "messages lost": self.stuck,
             "messages injected twice": sum(times > 1 for times in got.values()),
         }
 

@@ -306,6 +306,14 @@ class TestMessages:
             await channel.send(claude.stop())
             assert (await channel.next_push()).message_id == sent["message_id"]
 
+    async def test_a_refusal_that_comes_after_the_turns_end_is_not_final(self, hub: Hub, claude: Claude) -> None:
+        sent = await hub.send(claude.session_id)
+        async with hub.channel(claude) as channel:
+            await channel.next_push()
+            await channel.send(claude.prompt("typed just before"), claude.stop())
+            await channel.say(Declined(message_id=sent["message_id"], reason="busy"))
+            assert (await channel.next_push()).message_id == sent["message_id"]
+
     async def test_a_message_in_flight_is_pushed_once(self, hub: Hub, claude: Claude) -> None:
         await hub.send(claude.session_id)
         async with hub.channel(claude) as channel:
