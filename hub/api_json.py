@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from hub.core.model import DELIVERY_REASONS, DayUsage, DeliveryReason, Entry, Machine, Message, Receipt, Session, Usage
+from hub.db.search import Hit
 from wire.ids import to_rfc3339
 
 
@@ -88,6 +89,19 @@ def entry_json(entry: Entry) -> dict[str, Any]:
         "at": to_rfc3339(entry.at),
         "change_id": entry.change_id,
         **{("pointer" if name == "session_id" else name): value for name, value in entry.data.items()},
+    }
+
+
+def hit_json(hit: Hit) -> dict[str, Any]:
+    """One entry that a search found."""
+    return {
+        "session_id": hit.session_id,
+        "session_title": hit.session_title,
+        "entry_id": hit.entry_id,
+        "kind": hit.kind,
+        "position": hit.position,
+        "at": to_rfc3339(hit.at),
+        "snippet": {"text": hit.snippet.text, "marks": hit.snippet.marks},
     }
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from aiohttp import web
@@ -14,7 +16,8 @@ from hub.db import queries
 from hub.db.engine import Database
 from hub.http import admin, api, pages
 from hub.http.middleware import errors, same_site, set_headers, signed_in
-from hub.keys import DB, LINKS, LIVE, PAGES, PRINCIPALS, SETTINGS, WRONG_SECRETS
+from hub.indexer import Indexer
+from hub.keys import DB, LINKS, LIVE, PAGES, PRINCIPALS, SEARCHES, SETTINGS, WRONG_SECRETS
 from hub.links import Links
 from hub.live import Live
 from hub.pages.render import Pages
@@ -27,6 +30,9 @@ STATIC = Path(__file__).resolve().parent.parent / "web" / "static"
 ALL_SESSIONS = 1_000_000
 
 YEAR = 31_536_000
+
+SEARCHES_AT_ONCE = 2
+"""Half of the connections that read: pages don't wait for somebody's searches."""
 
 
 async def build_app(settings: Settings, db: Database) -> web.Application:
@@ -42,13 +48,21 @@ async def build_app(settings: Settings, db: Database) -> web.Application:
     live = Live(renderer, machines, sessions)
     links = Links(db)
     links.start(left_over, waiting)
-    db.observers += [live.publish, links.notice]
+    indexer = Indexer(db)
+
+    async def keep_index(_: web.Application) -> AsyncIterator[None]:
+        async with indexer.running():
+            yield
+
+    app.cleanup_ctx.append(keep_index)
+    db.observers += [live.publish, links.notice, indexer.notice]
     app[SETTINGS] = settings
     app[DB] = db
     app[PRINCIPALS] = Principals(db)
     app[LIVE] = live
     app[LINKS] = links
     app[PAGES] = renderer
+    app[SEARCHES] = asyncio.Semaphore(SEARCHES_AT_ONCE)
     app[WRONG_SECRETS] = WrongSecrets()
     app.on_response_prepare.append(set_headers)
     app.router.add_routes(
@@ -66,6 +80,7 @@ async def build_app(settings: Settings, db: Database) -> web.Application:
             web.post("/api/v1/messages/{message_id}/resend", api.resend_message),
             web.post("/api/v1/messages/{message_id}/move", api.move_message),
             web.get("/api/v1/usage", api.show_usage),
+            web.get("/api/v1/search", api.search),
             web.post("/api/v1/events", api.take_events),
             web.get("/ws/channel", channel_socket),
             web.get("/ws/dashboard", dashboard_socket),

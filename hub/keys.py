@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import cast
 
 from aiohttp import web
@@ -22,6 +23,8 @@ LINKS = web.AppKey("links", Links)
 PRINCIPALS = web.AppKey("principals", Principals)
 PAGES = web.AppKey("pages", Pages)
 WRONG_SECRETS = web.AppKey("wrong_secrets", WrongSecrets)
+
+SEARCHES = web.AppKey("searches", asyncio.Semaphore)
 
 PRINCIPAL: web.RequestKey[Principal] = web.RequestKey("principal", cast(type[Principal], object))
 NONCE = web.RequestKey("nonce", str)

@@ -18,6 +18,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Any, Generic, Protocol, TypeVar
 
 import structlog
@@ -109,7 +110,7 @@ class _Request(Generic[T]):
 
 
 class Database:
-    """Open with ``open_database``."""
+    """Open with ``open_database``. ``busy_seconds``: how long the writer has worked, in all."""
 
     def __init__(self, writer: AsyncEngine, reader: AsyncEngine, last_change: int, lock: int) -> None:
         self._writer = writer
@@ -119,8 +120,15 @@ class Database:
         self._conn: AsyncConnection | None = None
         self._task = asyncio.create_task(self._write_forever(), name="database writer")
         self._books = Books()
+        self._is_writing = False
+        self.busy_seconds = 0.0
         self.last_change = last_change
         self.observers: list[Callable[[Changes], None]] = []
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the writer has something to do."""
+        return self._is_writing or not self._queue.empty()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -164,9 +172,12 @@ class Database:
             while len(group) < GROUP and size < GROUP_ROWS and not self._queue.empty():
                 group.append(self._queue.get_nowait())
                 size += group[-1].size
+            began, self._is_writing = monotonic(), True
             try:
                 await self._write_group(group)
             finally:
+                self._is_writing = False
+                self.busy_seconds += monotonic() - began
                 for _ in group:
                     self._queue.task_done()
 
@@ -184,8 +195,8 @@ class Database:
                 return
             results = [(request, error) for request in group]
         else:
-            self.last_change = changes.change_id
             if changes.sessions or changes.entries:
+                self.last_change = changes.change_id
                 self._tell(changes)
         for request, result in results:
             if request.done.done():

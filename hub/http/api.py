@@ -16,17 +16,22 @@ from hub.access.rights import MachineKey
 from hub.actions.events import do_ingest
 from hub.actions.identity import do_join
 from hub.actions.messages import do_cancel_message, do_move_message, do_resend_message, do_send_message
-from hub.api_json import entry_json, message_json, session_json, usage_json
+from hub.api_json import entry_json, hit_json, message_json, session_json, usage_json
+from hub.core.search import QUERY_CHARS, QUERY_TERMS, SEARCHED, split_query
 from hub.db import queries
+from hub.db.search import LAST_NUMBER, Wanted, find
 from hub.errors import BadRequest, Forbidden, Frozen, Unprocessable
 from hub.http.answers import answer_json
 from hub.http.bodies import Batch, Join, Move, NewMessage, read_bytes
 from hub.http.openapi import build_openapi
-from hub.keys import DB, LIVE, PRINCIPAL, WRONG_SECRETS
+from hub.keys import DB, LIVE, PRINCIPAL, SEARCHES, WRONG_SECRETS
 from wire.frames import BATCH_EVENTS, FRAME_BYTES
 
 PAGE = 200
 """The most that one call of a list returns."""
+
+HITS = 50
+"""The most that one search returns."""
 
 MESSAGE_BODY_BYTES = 512 * 1024
 """A message of 64 KiB in which JSON escapes every character."""
@@ -192,6 +197,31 @@ async def show_usage(request: web.Request) -> web.Response:
     return answer_json({"days": [usage_json(row) for row in rows]})
 
 
+async def search(request: web.Request) -> web.Response:
+    """Entries that have all the words, the latest first."""
+    access_person(request[PRINCIPAL], "see")
+    query = request.query
+    asked = query.get("q", "")
+    terms = split_query(asked)
+    if len(asked) > QUERY_CHARS or len(terms) > QUERY_TERMS:
+        raise Unprocessable(f"A search takes at most {QUERY_CHARS} characters and {QUERY_TERMS} words.")
+    kind = query.get("kind") or None
+    if kind is not None and kind not in SEARCHED:
+        raise Unprocessable(f"kind must be one of {', '.join(SEARCHED)}.")
+    limit = _read_limit(request, HITS)
+    before = _read_cursor(query.get("cursor"))
+    wanted = Wanted(
+        terms=terms,
+        session_id=query.get("session") or None,
+        machine_id=query.get("machine") or None,
+        kind=kind,
+        before=before[0] if before else LAST_NUMBER,
+    )
+    async with request.app[SEARCHES], request.app[DB].read() as conn:
+        hits, last = await find(conn, wanted, limit)
+    return answer_json({"hits": [hit_json(hit) for hit in hits], "next": _build_cursor(last, "") if last else None})
+
+
 async def take_events(request: web.Request) -> web.Response:
     """Store a batch out of a machine's spool; answers after the commit."""
     key = request[PRINCIPAL]
@@ -223,14 +253,14 @@ async def _read_body(request: web.Request, shape: type[T], limit: int) -> T:
         raise BadRequest("The body isn't JSON.") from error
 
 
-def _read_limit(request: web.Request) -> int:
+def _read_limit(request: web.Request, most: int = PAGE) -> int:
     try:
-        limit = int(request.query.get("limit", PAGE))
+        limit = int(request.query.get("limit", most))
     except ValueError:
         raise Unprocessable("limit must be a number.") from None
     if limit < 1:
         raise Unprocessable("limit must be at least 1.")
-    return min(limit, PAGE)
+    return min(limit, most)
 
 
 def _build_cursor(number: int, name: str) -> str:

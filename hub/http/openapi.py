@@ -18,6 +18,14 @@ _DECIMAL: Schema = {"type": "number"}
 _YES_NO: Schema = {"type": "boolean"}
 _TOKENS: dict[str, Schema] = dict.fromkeys(("input", "output", "cache_read", "cache_write"), _NUMBER)
 
+_SEARCH = (
+    "q: words, or several in double quotes that stand together; the last may be the beginning of one (from three "
+    "letters on). Case and accents don't count, and nothing in q is syntax but the quotes. A page may hold fewer hits "
+    "than the limit; next tells whether there are more. Latest first is the order in which the hub got them. An entry "
+    "is found a moment after it is complete, under load later. snippet.text is plain text; each of its marks is the "
+    "beginning and the end of a match in it, in characters (code points)."
+)
+
 
 def build_openapi() -> Schema:
     """The whole document."""
@@ -109,6 +117,17 @@ def build_openapi() -> Schema:
                     refusals=(422,),
                 )
             },
+            "/api/v1/search": {
+                "get": {
+                    **_call(
+                        "Entries that have all the words, the latest first",
+                        _object(hits=_list(_ref("Hit")), next=_or_null(_TEXT)),
+                        query=("q", "session", "machine", "kind", "limit", "cursor"),
+                        refusals=(422,),
+                    ),
+                    "description": _SEARCH,
+                }
+            },
             "/api/v1/events": {
                 "post": _call(
                     "Store a machine's events; answers after the commit",
@@ -163,6 +182,15 @@ def _records() -> dict[str, Schema]:
             "additionalProperties": True,
             "description": "Beside these, the fields of its kind.",
         },
+        "Hit": _object(
+            session_id=_TEXT,
+            session_title=_TEXT,
+            entry_id=_TEXT,
+            kind=_TEXT,
+            position=_NUMBER,
+            at=_TIME,
+            snippet=_object(text=_TEXT, marks=_list(_list(_NUMBER))),
+        ),
         "Message": _object(
             message_id=_TEXT,
             session_id=_TEXT,

@@ -59,6 +59,7 @@ ROUTES = {
     ),
     ("DELETE", "/api/v1/messages/{message_id}"): Route("DELETE", "/api/v1/messages/MESSAGE", WRITERS),
     ("GET", "/api/v1/usage"): Route("GET", "/api/v1/usage", SIGNED_IN),
+    ("GET", "/api/v1/search"): Route("GET", "/api/v1/search?q=hello", SIGNED_IN),
     ("POST", "/api/v1/events"): Route("POST", "/api/v1/events", frozenset({"machine"}), body={"events": []}),
     ("GET", "/ws/channel"): Route("GET", "/ws/channel", frozenset({"machine"}), status=(101,)),
     ("GET", "/ws/dashboard"): Route("GET", "/ws/dashboard", SIGNED_IN, status=(101,)),

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
+from hub.actions.events import do_ingest
 from hub.core.model import Session
 from hub.db import schema
 from hub.db.engine import Changes, Database, DatabaseInUse, Transaction, lock_database, open_database
+from tests.hub.claude import Claude
+from tests.hub.kit import Secrets
 
 Work = Callable[[Transaction], Awaitable[str]]
 
@@ -199,9 +202,21 @@ async def test_nothing_is_acknowledged_that_a_full_disk_undid(db: Database) -> N
     assert await db.write(add_user("u4")) == "u4"
 
 
-async def test_the_count_of_changes_goes_on_after_a_restart(db: Database, database: Path) -> None:
-    async def look(tx: Transaction) -> int:
-        return (await tx.conn.execute(select(func.count()).select_from(schema.sessions))).scalar_one()
+async def test_the_count_of_changes_goes_on_after_a_restart(database: Path, secrets: Secrets) -> None:
+    db, claude = await open_database(f"sqlite:///{database}", lock_database(database)), Claude()
+    for event in (claude.start(), claude.prompt("one")):
+        await do_ingest(db, secrets.atlas.machine_id, [event])
+    last = db.last_change
+    assert last >= 2
+    await db.close()
+    again = await open_database(f"sqlite:///{database}", lock_database(database))
+    assert again.last_change == last
+    await again.close()
 
-    assert await db.write(look) == 0
-    assert db.last_change > 0
+
+async def test_what_nobody_watches_is_not_counted_as_a_change(db: Database) -> None:
+    before = db.last_change
+    await db.write(add_user("u1"))
+    assert db.last_change == before
+    await db.write(note_change("s1"))
+    assert db.last_change == before + 1

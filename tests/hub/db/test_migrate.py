@@ -28,11 +28,17 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "hub.db"
 
 
+def is_described(name: str | None, kind: str, _: object) -> bool:
+    """Not what belongs to the search index: SQLAlchemy can't describe it; the index's own tests need it as it is."""
+    return kind != "table" or name is None or name.partition("_")[0] != "search"
+
+
 def test_migrations_make_exactly_the_schema(path: Path) -> None:
     migrate.prepare(path)
     engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        options = {"compare_type": True, "compare_server_default": True, "include_name": is_described}
+        context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, metadata) == []
 
 

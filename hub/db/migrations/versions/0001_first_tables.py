@@ -180,3 +180,23 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_usage_day"), ["day"], unique=False)
 
     # ### end Alembic commands ###
+
+    # The search index (hub/db/search.py). Alembic doesn't know virtual tables and triggers; whoever makes the table
+    # ``entries`` anew makes the trigger anew.
+    op.execute(
+        "CREATE VIRTUAL TABLE search USING fts5 ("
+        "scope, words, content = '', columnsize = 0, tokenize = 'unicode61 remove_diacritics 2')"
+    )
+    op.execute("CREATE TABLE search_reached (number INTEGER NOT NULL, version INTEGER NOT NULL)")
+    op.execute("INSERT INTO search_reached VALUES (0, 0)")
+    op.execute("CREATE TABLE search_changed (number INTEGER PRIMARY KEY, before TEXT NOT NULL)")
+    op.execute(
+        """
+        CREATE TRIGGER search_note_change AFTER UPDATE OF data ON entries
+        WHEN old.kind IN ('assistant', 'tool') AND old.number <= (SELECT number FROM search_reached)
+        BEGIN
+            INSERT INTO search_changed (number, before) SELECT old.number, old.data
+            WHERE NOT EXISTS (SELECT 1 FROM search_changed WHERE number = old.number);
+        END
+        """
+    )
