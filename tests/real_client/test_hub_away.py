@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.scenes import Model, say, use
+from tests.support.scenes import Model, say, use, wait
 from tests.support.stack import Hub, Machine, run_hub
 from tests.support.terminal import Terminal
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -58,3 +59,27 @@ def test_a_session_begun_without_the_hub_appears_when_it_is_there(
     hub.start()
     session = hub.api.wait_for_session(cwd=str(project), delivery="channel", timeout=20)
     hub.api.wait_for_entry(session["session_id"], "prompt", text="is anybody there?")
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_a_turn_goes_on_while_the_hub_restarts(
+    hub: Hub, terminal: Terminal, tmp_path: Path, model: Model, how: signal.Signals
+) -> None:
+    machine = Machine(tmp_path, "workbench", model.url)
+    machine.set_up(hub)
+    project = machine.make_project("p")
+    claude = machine.start_claude(terminal, project)
+    session_id = hub.api.wait_for_session(cwd=str(project), delivery="channel", timeout=20)["session_id"]
+    gate = model.new_gate()
+    claude.type(f"work {model.scene([say('On it.'), use('Bash', command='true', description='Try')], [wait(gate)])}")
+    hub.api.wait_for_entry(session_id, "tool", state="done", timeout=20)
+    hub.kill(how)
+    hub.start()
+    assert hub.api.find_session(session_id=session_id, state="working")
+    message_id = hub.api.send(session_id, "then this")
+    wait_until(lambda: "link up" in hub.log.rpartition("hub started")[2], "the channel's return", timeout=30)
+    hub.api.wait_for_session(session_id=session_id, state="working")
+    assert hub.api.read_message(message_id)["state"] == "queued"
+    model.open(gate)
+    hub.api.wait_for_message(message_id, "answered", timeout=30)
+    hub.api.wait_for_session(session_id=session_id, state="idle")

@@ -126,15 +126,19 @@ class Pane:
         """Keys by tmux's names: ``Enter``, ``Escape``, ``C-c``."""
         self._terminal.tmux("send-keys", "-t", self._name, *keys)
 
+    def write(self, text: str) -> None:
+        """Type, and nothing more."""
+        self._terminal.tmux("send-keys", "-t", self._name, "-l", text)
+
     def enter(self, line: str) -> None:
         """A line for a shell."""
-        self._terminal.tmux("send-keys", "-t", self._name, "-l", line)
+        self.write(line)
         self.press("Enter")
 
     def type(self, text: str) -> None:
         """Type one line into Claude Code's prompt box and send it."""
         waiting = re.compile(rf"^{RULE}\n{POINTER} {re.escape(text)}$", re.MULTILINE)
-        self._terminal.tmux("send-keys", "-t", self._name, "-l", text)
+        self.write(text)
         self.wait_for(waiting.pattern)
         self._press_until_gone("Enter", waiting)
 
