@@ -123,7 +123,7 @@ async def test_a_turn_stopped_at_the_terminal_is_reported_and_takes_messages(lin
     await hub.until(lambda: hub.named("ChannelBusy"), "the dialog's end")
     linked.show_status("idle")
     (idle,) = await hub.until(lambda: hub.named("ChannelIdle"), "the turn's end")
-    assert idle == {"hook_event_name": "ChannelIdle", "session_id": SESSION}
+    assert idle == {"hook_event_name": "ChannelIdle", "session_id": SESSION, "since": idle["since"]}
     await hub.push("msg-1", SESSION)
     await hub.until(lambda: hub.named("ChannelInjected"), "the report")
     assert contents(linked) == ["hello"]

@@ -19,8 +19,10 @@ from sqlalchemy import select
 from hub.actions.events import Draft, build_hub_event, do_ingest, read_event, record
 from hub.core.body import Body, Stored, parse_body
 from hub.core.fold import fold
+from hub.core.model import name_foreign
 from hub.core.world import World
 from hub.db import queries, schema
+from hub.db.books import load_sessions
 from hub.db.engine import Database, Transaction, lock_database, open_database
 from hub.db.rows import entry_row, process_row, session_row
 from tests.hub.claude import Claude
@@ -196,6 +198,32 @@ async def test_a_day_of_work_rebuilds(fresh: Any, secrets_of_template: Secrets) 
             hub(one, "LinkUp", push=True, started_at=one.started_at)
             steps += two.clear()
     await check_rebuild(fresh, secrets_of_template.atlas.machine_id, steps, random.Random(1))
+
+
+async def test_a_session_of_two_machines_rebuilds(fresh: Any, secrets_of_template: Secrets) -> None:
+    """Its copy is a row of the other machine's own, which is cleared and forked like any."""
+    atlas, borea = secrets_of_template.atlas.machine_id, secrets_of_template.borea.machine_id
+    home = Claude(pid=11)
+    away = Claude(home.session_id, pid=22)
+    copy = name_foreign(home.session_id, borea)
+    db = await open_at(fresh())
+    try:
+        await do_ingest(db, atlas, [home.start(), *home.turn("at home", "done")])
+        await do_ingest(db, borea, [away.start("resume"), *away.turn("on the way", "done")])
+        forked = Claude(pid=33)
+        lineage = forked.channel("ChannelLineage", previous=home.session_id, relation="fork")
+        await do_ingest(db, borea, [forked.start("fork")])
+        await do_ingest(db, borea, [lineage, *away.clear()])
+        await do_ingest(db, atlas, list(home.turn("still at home", "done")))
+        async with db.read() as conn:
+            machines = await queries.list_machines(conn)
+            named = [copy, forked.session_id, away.session_id]
+            found = {session.session_id: session for session in await load_sessions(conn, named)}
+        assert [found[name].previous_session_id for name in named] == [home.session_id, copy, copy]
+        assert [found[name].relation for name in named] == ["resume", "fork", "clear"]
+        assert fold_in_one_world(await read_events(db), machines) == await read_rows(db)
+    finally:
+        await db.close()
 
 
 async def test_progress_outside_a_turn_is_one_entry_whatever_the_batches(
