@@ -46,6 +46,9 @@ def handle(home: bytes) -> None:
     if size <= STDIN_BYTES and (body[:1] != b"{" or body[-1:] != b"}"):
         raise ValueError(f"not a JSON object on stdin ({size} bytes)")
     pid = posix.getppid()
+    is_left = pid == 1 and posix.getsid(1) != posix.getsid(0)  # Claude is gone already, and pid 1 has never been it
+    if is_left:
+        pid = posix.getpid()  # gone in a moment: the next channel on this machine takes the event along
     name = read_name(body)
     event_id = build_id(at, posix.urandom(8))
     lost = None
@@ -59,7 +62,7 @@ def handle(home: bytes) -> None:
         count(home + b"/spool", pid, body, DROPPED)
         lost = error
     answer = claim(home, pid, name, body) if name in CLAIMS else b""
-    if not ring(home, pid, event_id):
+    if not is_left and not ring(home, pid, event_id):
         start_uploader(home, pid, is_start=name == b"SessionStart", is_end=name == b"SessionEnd")
     if answer:
         posix.write(1, answer)

@@ -94,6 +94,22 @@ def test_where_nobody_listens_one_uploader_is_started(hook: Hook, uploads: Calla
     assert hook.mark.stat().st_mode & 0o777 == 0o600
 
 
+def test_an_event_whose_claude_is_gone_is_nobodys_but_the_next_channels(
+    hook: Hook, uploads: Callable[[], list[str]]
+) -> None:
+    """Killed while its hook starts: from then on the parent is pid 1, which never was Claude Code and never ends."""
+    leave = "import subprocess, sys; subprocess.Popen(sys.argv[1:])"
+    with subprocess.Popen([sys.executable, "-c", leave, *hook.command], stdin=subprocess.PIPE) as claude:
+        wait_until(lambda: claude.poll() is not None, "no parent any more")
+        assert claude.stdin is not None
+        claude.stdin.write(json.dumps(EVENT).encode())
+    wait_until(lambda: list(hook.home.glob("spool/*.log")), "the event in the spool")
+    [spool] = hook.home.glob("spool/*.log")
+    assert spool.name != "1.log"
+    assert parse(spool.read_bytes()).records[0].pid == int(spool.stem)
+    assert uploads() == []
+
+
 def test_a_dead_channels_socket_is_nobody(hook: Hook, bell: socket.socket, uploads: Callable[[], list[str]]) -> None:
     bell.close()
     hook.run()
