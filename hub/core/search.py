@@ -38,7 +38,7 @@ EXCERPT_BEFORE = 60
 _ECHOING = frozenset({"Edit", "MultiEdit", "Write", "NotebookEdit"})
 """Tools that answer with what they were given, and the whole file besides."""
 
-_TERM = re.compile(r'"([^"]+)"|([^\s"]+)')
+_TERM = re.compile(r'"([^"]*)"|([^\s"]+)')
 _BEGINNING = re.compile(rf"[^\W_]{{{PREFIX_CHARS},}}\Z")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -101,11 +101,9 @@ def split_query(query: str) -> list[Term]:
     """What a person looks for: words, or several in quotes that stand together. All must be there; the last may be
     the beginning of a word. Whatever else stands in a query is text too, never syntax.
     """
-    terms = []
-    for found in _TERM.finditer(_CONTROL.sub(" ", query)):
-        quoted, word = found.groups()
-        terms.append(Term(quoted or word))
-    if terms and not found[1] and _BEGINNING.search(terms[-1].text):
+    found = _TERM.findall(_CONTROL.sub(" ", query))
+    terms = [Term(quoted or word) for quoted, word in found if word or quoted.strip()]
+    if found and _BEGINNING.search(found[-1][1]):
         terms[-1] = Term(terms[-1].text, is_prefix=True)
     return terms
 

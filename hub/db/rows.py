@@ -69,8 +69,11 @@ def to_message(row: RowMapping) -> Message:
 
 
 def to_process(row: RowMapping) -> Process:
-    """A process of a ``processes`` row."""
-    return Process(**{**row, "ways": _ways.decode(row["ways"])})
+    """A process of a ``processes`` row. The driver's rows have numbers for yes and no, and these go on into records
+    that are stored as JSON.
+    """
+    truths = {name: bool(row[name]) for name in ("linked", "gone")}
+    return Process(**{**row, **truths, "ways": _ways.decode(row["ways"])})
 
 
 def to_machine(row: RowMapping) -> Machine:

@@ -115,12 +115,13 @@ def _index_some(driver: sqlite3.Connection) -> bool:
         for statement in _EMPTY:
             driver.execute(statement)
         reached = 0
-    numbers = [number for (number,) in driver.execute(_CHANGED, (ROWS,))]
+    now_at, numbers = reached, [number for (number,) in driver.execute(_CHANGED, (ROWS,))]
     for number in numbers:
         _index_again(driver, number)
         if perf_counter() > until:
             break
-    now_at = _index_new(driver, reached, ROWS - len(numbers), until)
+    else:
+        now_at = _index_new(driver, reached, ROWS - len(numbers), until)
     if now_at != reached or version != VERSION:
         driver.execute(_REACH, (now_at, VERSION))
     return bool(driver.execute(_IS_MORE).fetchone()[0])
@@ -143,12 +144,14 @@ def _index_again(driver: sqlite3.Connection, number: int) -> None:
 def _index_new(driver: sqlite3.Connection, reached: int, limit: int, until: float) -> int:
     """Go on from ``reached``; returns how far it went."""
     with closing(driver.execute(_NEW, (reached, limit))) as rows:
-        while perf_counter() <= until and (row := rows.fetchone()) is not None:
-            reached, session_id, machine_id, kind, data = row
+        for number, session_id, machine_id, kind, data in rows:
             words = read_words(kind, _data.decode(data))
             if words:
-                driver.execute(_PUT, (reached, _build_scope(session_id, machine_id, kind), words))
-    return int(reached)
+                driver.execute(_PUT, (number, _build_scope(session_id, machine_id, kind), words))
+            reached = number
+            if perf_counter() > until:
+                break
+    return reached
 
 
 def _find(driver: sqlite3.Connection, wanted: Wanted, limit: int) -> tuple[list[Hit], int | None]:

@@ -21,8 +21,9 @@ from hub.actions.identity import do_create_code, do_create_sign_in, do_create_to
 from hub.app import build_app
 from hub.config import Settings
 from hub.db import migrate as schema_migration
-from hub.db.engine import Database, lock_database, open_database
+from hub.db.engine import Database, Transaction, lock_database, open_database
 from hub.db.schema import metadata
+from hub.db.search import index_some
 from hub.keys import LINKS, LIVE
 from tests.hub.claude import Claude
 from wire.frames import Ack, Event, Events, HubFrame, Push, Rejected, Welcome, decode_from_hub, encode
@@ -231,6 +232,15 @@ class Hub:
     async def pushes_done(self) -> None:
         """Until nothing is being pushed: what was to be written to links is written."""
         await until(lambda: not self.app[LINKS]._tasks, "pushes done")
+
+    async def indexed(self) -> None:
+        """Until search finds everything."""
+
+        async def work(tx: Transaction) -> bool:
+            return await index_some(tx.conn)
+
+        while await self.db.write(work):
+            pass
 
     async def stop_links(self) -> None:
         """What the process does first when it stops."""

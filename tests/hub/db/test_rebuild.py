@@ -268,3 +268,22 @@ async def test_a_request_that_fails_after_folding_leaves_no_trace(fresh: Any, se
         assert fold_in_one_world(await read_events(db), machines) == await read_rows(db)
     finally:
         await db.close()
+
+
+async def test_what_a_restarted_hub_reads_is_as_what_it_wrote(fresh: Any, secrets_of_template: Secrets) -> None:
+    """Sessions take over what their process is, which after a restart comes from its row."""
+    path, machine_id, claude = fresh(), secrets_of_template.atlas.machine_id, Claude()
+    for event in (claude.start(), *claude.clear(), claude.prompt("go")):
+        db = await open_at(path)
+        await do_ingest(db, machine_id, [event])
+        await db.close()
+    db = await open_at(path)
+    try:
+        events, rows = await read_events(db), await read_rows(db)
+        async with db.read() as conn:
+            machines = await queries.list_machines(conn)
+            sessions = await queries.list_sessions(conn, limit=10)
+        assert len(sessions) == 2
+        assert fold_in_one_world(events, machines) == rows
+    finally:
+        await db.close()
