@@ -22,7 +22,7 @@ from time import monotonic
 from typing import Any, Generic, Protocol, TypeVar
 
 import structlog
-from sqlalchemy import event, make_url, text
+from sqlalchemy import NullPool, event, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -175,6 +175,9 @@ class Database:
             began, self._is_writing = monotonic(), True
             try:
                 await self._write_group(group)
+            except Exception as error:  # whatever it is, those who come after must not wait for ever
+                log.error("the writer failed", error=type(error).__name__, exc_info=error)
+                _answer([(request, error) for request in group])
             finally:
                 self._is_writing = False
                 self.busy_seconds += monotonic() - began
@@ -198,13 +201,7 @@ class Database:
             if changes.sessions or changes.entries:
                 self.last_change = changes.change_id
                 self._tell(changes)
-        for request, result in results:
-            if request.done.done():
-                continue
-            if isinstance(result, Exception):
-                request.done.set_exception(result)
-            else:
-                request.done.set_result(result)
+        _answer(results)
 
     async def _commit(self, runs: list[list[_Request[Any]]], changes: Changes) -> list[tuple[_Request[Any], Any]]:
         """All runs in one transaction; the answers, an exception being one."""
@@ -248,13 +245,29 @@ class Database:
 
     async def _mend(self) -> None:
         """After a failure: a connection that isn't in order is given up for a new one."""
-        conn = self._conn
-        if conn is None or not (conn.in_transaction() or conn.invalidated):
+        conn, is_sound = self._conn, False
+        if conn is None:
             return
-        self._conn = None
         with suppress(Exception):
-            await conn.invalidate()
-            await conn.close()
+            is_sound = not (conn.invalidated or conn.in_transaction() or await _is_open(conn))
+        if not is_sound:
+            self._conn = None
+            log.warning("the database's connection is given up for a new one")
+            with suppress(Exception):
+                await conn.invalidate()
+            with suppress(Exception):
+                await conn.close()
+
+
+def _answer(results: list[tuple[_Request[Any], Any]]) -> None:
+    """An exception is an answer, too. Who doesn't wait any more gets none."""
+    for request, result in results:
+        if request.done.done():
+            continue
+        if isinstance(result, Exception):
+            request.done.set_exception(result)
+        else:
+            request.done.set_result(result)
 
 
 def _join(group: list[_Request[Any]]) -> list[list[_Request[Any]]]:
@@ -305,22 +318,16 @@ def lock_database(path: Path) -> int:
 async def open_database(url: str, lock: int) -> Database:
     """Open a migrated database whose ``lock`` is held; the Database owns the lock from here on."""
     path = sqlite_path(make_url(url))
-    writer = _build_engine(path, connections=1)
-    reader = _build_engine(path, connections=READERS)
+    file = URL.create("sqlite+aiosqlite", database=str(path))
+    options: dict[str, Any] = {"hide_parameters": True, "async_creator": partial(connect, path)}
+    writer = create_async_engine(file, poolclass=NullPool, **options)  # one is kept; one given up must not block it
+    reader = create_async_engine(file, pool_size=READERS, max_overflow=0, **options)
     _configure(writer, "BEGIN IMMEDIATE", ["journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"])
     _configure(reader, "BEGIN", ["query_only=ON", "wal_autocheckpoint=0"])
     async with writer.begin() as conn:
         # every change touches its session
         last_change = (await conn.execute(text("SELECT coalesce(max(change_id), 0) FROM sessions"))).scalar_one()
     return Database(writer, reader, last_change, lock)
-
-
-def _build_engine(path: Path, connections: int) -> AsyncEngine:
-    file = URL.create("sqlite+aiosqlite", database=str(path))
-    open_file = partial(connect, path)
-    return create_async_engine(
-        file, pool_size=connections, max_overflow=0, hide_parameters=True, async_creator=open_file
-    )
 
 
 def _configure(engine: AsyncEngine, begin: str, pragmas: list[str]) -> None:

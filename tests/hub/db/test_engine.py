@@ -220,3 +220,61 @@ async def test_what_nobody_watches_is_not_counted_as_a_change(db: Database) -> N
     assert db.last_change == before
     await db.write(note_change("s1"))
     assert db.last_change == before + 1
+
+
+async def add_shared(tx: Transaction, names: list[str]) -> list[str]:
+    """Adds a user for each name at once; ``poison`` can't be added."""
+    rows = [{"user_id": name, "name": name, "role": "viewer", "created_at": 1} for name in names]
+    await tx.conn.execute(schema.users.insert(), rows)
+    if "u-poison" in names:
+        raise ValueError("poison")
+    return [f"{name} of {len(names)}" for name in names]
+
+
+async def test_work_that_is_shared_runs_once_for_all_who_wait(db: Database) -> None:
+    first = db.write(add_user("u-first"))
+    answers = await asyncio.gather(first, *(db.write_shared(add_shared, f"u{number}", 1) for number in range(5)))
+    assert answers[0] == "u-first"
+    assert [answer.split()[0] for answer in answers[1:]] == [f"u{number}" for number in range(5)]
+    assert max(int(answer.split()[-1]) for answer in answers[1:]) > 1
+    assert await list_users(db) == {"u-first", *(f"u{number}" for number in range(5))}
+
+
+@pytest.mark.parametrize("beside", [[], ["u-beside"]])
+async def test_one_item_that_fails_costs_the_others_nothing(db: Database, beside: list[str]) -> None:
+    names = ["u1", "u-poison", "u2"]
+    others = [db.write(add_user(name)) for name in beside]
+    results = await asyncio.gather(
+        *others, *(db.write_shared(add_shared, name, 1) for name in names), return_exceptions=True
+    )
+    assert [isinstance(result, ValueError) for result in results[len(beside) :]] == [False, True, False]
+    assert await list_users(db) == {"u1", "u2", *beside}
+
+
+async def test_a_connection_that_broke_is_replaced(db: Database) -> None:
+    async def break_it(tx: Transaction) -> str:
+        driver = (await tx.conn.get_raw_connection()).driver_connection
+        await driver.close()  # type: ignore[union-attr]
+        raise RuntimeError("broken")
+
+    for number in range(3):
+        with pytest.raises(Exception, match=r"broken|closed|no active connection"):
+            await db.write(break_it)
+        assert await db.write(add_user(f"u{number}")) == f"u{number}"
+
+
+async def test_a_transaction_that_cannot_be_undone_does_not_block_the_next(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(tx: Transaction) -> str:
+        async def fail() -> None:
+            raise OSError("the disk is gone")
+
+        driver = (await tx.conn.get_raw_connection()).driver_connection
+        monkeypatch.setattr(driver, "rollback", fail)
+        raise RuntimeError("undo this")
+
+    with pytest.raises((RuntimeError, OSError, SQLAlchemyError)):
+        await db.write(refuse)
+    assert await db.write(add_user("u-after")) == "u-after"
+    assert await list_users(db) == {"u-after"}
