@@ -36,7 +36,7 @@ from channel.log import build_logger, guarded
 from channel.mark import Mark, Relief
 from channel.outbox import Outbox
 from channel.process import is_running
-from wire.frames import Ack, Event, Events, Rejected
+from wire.frames import Ack, Event, Rejected
 
 if TYPE_CHECKING:
     from urllib.request import OpenerDirector
@@ -61,9 +61,10 @@ LONGEST_DELAY = 30.0
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """The body of ``POST /api/v1/events``."""
+    """The body of ``POST /api/v1/events``. ``pid``: whose uploader this is; of others it sends what they left."""
 
     events: list[Event]
+    pid: int
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -160,7 +161,9 @@ class Upload:
         """Post what there is; True if there is more by now."""
         try:
             while self._mark.renew() and (batch := self._outbox.next_batch(time.monotonic())) is not None:
-                self._outbox.ack(_post(self._opener, self._machine, batch, self._seconds))
+                self._outbox.ack(
+                    _post(self._opener, self._machine, Batch(batch.events, self._pid), self._seconds, batch.seq)
+                )
         except OSError as error:
             self._seconds = min(LONGEST_POST_SECONDS, self._seconds * 2) if _is_late(error) else self._seconds
             if _is_refused(error) or not self._patience.fail(time.monotonic(), random.random()):  # noqa: S311
@@ -205,13 +208,13 @@ def _is_late(error: OSError) -> bool:
     return isinstance(error, TimeoutError) or isinstance(getattr(error, "reason", None), TimeoutError)
 
 
-def _post(opener: OpenerDirector, machine: Machine, batch: Events, seconds: float) -> Ack:
+def _post(opener: OpenerDirector, machine: Machine, batch: Batch, seconds: float, seq: int) -> Ack:
     import urllib.request  # noqa: PLC0415 - see above
     from http.client import HTTPException  # noqa: PLC0415
 
     request = urllib.request.Request(  # noqa: S310 - Machine takes http and https only
         machine.hub_url.rstrip("/") + "/api/v1/events",
-        data=msgspec.json.encode(Batch(batch.events)),
+        data=msgspec.json.encode(batch),
         headers={
             "Authorization": f"Bearer {machine.key}",
             "Content-Type": "application/json",
@@ -225,7 +228,7 @@ def _post(opener: OpenerDirector, machine: Machine, batch: Events, seconds: floa
         raise ConnectionError("what answered is no hub") from error
     if not {event.event_id for event in batch.events} <= {*answer.committed, *(r.event_id for r in answer.rejected)}:
         raise ConnectionError("the hub didn't commit everything")
-    return Ack(seq=batch.seq, rejected=answer.rejected)
+    return Ack(seq=seq, rejected=answer.rejected)
 
 
 def serve(home: Path, pid: int, machine: Machine, outbox: Outbox) -> None:

@@ -52,14 +52,12 @@ def read_event(machine_id: str, event: Event, *, orphan: bool = False) -> Draft 
     return Draft(stored, raw)
 
 
-async def do_ingest(
-    db: Database, machine_id: str, events: list[Event], *, link_pid: int | None = None
-) -> list[Rejected]:
+async def do_ingest(db: Database, machine_id: str, events: list[Event], *, sender: int | None = None) -> list[Rejected]:
     """Store a machine's events and fold them; returns those refused for good. Committed on return.
 
-    ``link_pid``: the process whose channel sent them; it sends those of others only when these are gone.
+    ``sender``: the process whose channel or uploader sent them; it sends those of others only when these are gone.
     """
-    read = [read_event(machine_id, event, orphan=link_pid not in (None, event.pid)) for event in events]
+    read = [read_event(machine_id, event, orphan=sender not in (None, event.pid)) for event in events]
     drafts = [item for item in read if isinstance(item, Draft)]
     if drafts:
         await db.write_shared(_record_all, drafts, len(drafts))

@@ -230,7 +230,7 @@ async def take_events(request: web.Request) -> web.Response:
     batch = await _read_body(request, Batch, FRAME_BYTES)
     if len(batch.events) > BATCH_EVENTS:
         raise Unprocessable(f"A batch holds at most {BATCH_EVENTS} events.")
-    rejected = await do_ingest(request.app[DB], key.machine_id, batch.events)
+    rejected = await do_ingest(request.app[DB], key.machine_id, batch.events, sender=batch.pid)
     refused = {item.event_id for item in rejected}
     committed = [event.event_id for event in batch.events if event.event_id not in refused]
     return answer_json({"committed": committed, "rejected": rejected})

@@ -48,9 +48,10 @@ class Join(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Batch(msgspec.Struct):
-    """Events out of a machine's spool, oldest first."""
+    """Events out of a machine's spool, oldest first; all but those of the process ``pid`` are of dead ones."""
 
     events: list[Event]
+    pid: int | None = None
 
 
 async def read_bytes(request: web.Request) -> bytes:

@@ -109,7 +109,7 @@ async def _handle(app: web.Application, link: Link, frame: ChannelFrame) -> None
     if isinstance(frame, Events):
         if len(frame.events) > BATCH_EVENTS:
             raise Refused("too_many_events", f"A batch holds at most {BATCH_EVENTS} events.")
-        rejected = await do_ingest(app[DB], link.machine_id, frame.events, link_pid=link.hello.process.pid)
+        rejected = await do_ingest(app[DB], link.machine_id, frame.events, sender=link.hello.process.pid)
         await link.send(Ack(seq=frame.seq, rejected=rejected))
     elif isinstance(frame, Declined):
         app[LINKS].declined(link, frame)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import text
 
 from hub.db.engine import Transaction
 from tests.hub.claude import Claude
-from tests.hub.kit import Answer, Hub
-from wire.frames import BATCH_EVENTS, EVENT_BYTES, Event
+from tests.hub.kit import Answer, Hub, until
+from wire.frames import BATCH_EVENTS, EVENT_BYTES, Bye, Event
 from wire.ids import build_id
 
 GOOD_ID = build_id(1_795_243_093_630_000, b"12345678")
@@ -205,3 +206,23 @@ async def test_a_full_store_says_so_keeps_nothing_and_recovers(hub: Hub) -> None
     assert (await hub.call("GET", "/healthz")).status == 200
     await hub.db.write(lift)
     assert len((await hub.post_events(*big)).json["committed"]) == 3
+
+
+async def test_what_a_dead_process_left_does_not_bring_its_session_back(hub: Hub) -> None:
+    claude, other = Claude(pid=11), Claude(pid=22)
+    async with hub.channel(claude) as channel:
+        await channel.send(claude.start())
+        await channel.say(Bye(reason="parent_gone"))
+    await until_state(hub, claude, "offline")
+    event = json.loads(msgspec.json.encode(claude.prompt("its last words")))
+    body = {"events": [event], "pid": other.pid}
+    answer = await hub.call("POST", "/api/v1/events", body, token=hub.secrets.atlas.key)
+    assert answer.json["committed"] == [event["event_id"]]
+    await until_state(hub, claude, "offline")
+
+
+async def until_state(hub: Hub, claude: Claude, state: str) -> None:
+    async def look() -> bool:
+        return bool((await hub.session(claude.session_id))["state"] == state)
+
+    await until(look, f"{state}")
