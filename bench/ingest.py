@@ -155,6 +155,26 @@ async def run_paced(load: Load, seconds: float, *, sampled: bool = False) -> Pac
     return Paced(count, used, [dashboard.take() for dashboard in load.dashboards])
 
 
+BEHIND = """
+    SELECT (SELECT coalesce(max(number), 0) FROM entries) - number + (SELECT count(*) FROM search_changed)
+    FROM search_reached
+"""
+
+
+async def print_index(hub: HubProcess, after: str) -> None:
+    """How far the search index is behind, and what it takes to catch up."""
+    connection = sqlite3.connect(database_path(hub.home))
+    count = behind = connection.execute(BEHIND).fetchone()[0]
+    cpu, began = hub.cpu_seconds(), time.perf_counter()
+    while behind:
+        await asyncio.sleep(0.1)
+        behind = connection.execute(BEHIND).fetchone()[0]
+    took, used = time.perf_counter() - began, hub.cpu_seconds() - cpu
+    connection.close()
+    each = f", {used / count * 1e6:.0f} us of CPU each" if count else ""
+    print(f"search index after {after}: {count:,} entries behind, complete after {took:.1f} s{each}", flush=True)
+
+
 async def calibrate(load: Load, shape: Shape, seconds: float) -> int:
     """How many events fill ``seconds``, by a first run that warms up what is cold."""
     warm = await run_flat(load, shape, WARM_UP)
@@ -167,14 +187,17 @@ async def measure(hub: HubProcess, keys: list[str], person: str, seconds: float)
     runs: dict[str, Flat] = {}
     for name in ("small", "links"):
         runs[name] = await run_flat(load, SHAPES[name], await calibrate(load, SHAPES[name], seconds))
+        await print_index(hub, SHAPES[name].title)
     paced = await run_paced(load, seconds * 2)
     stuck = Stuck(f"view=session&session={load.watched[0]}")
     await stuck.open(hub.port, person)
     beside = {name: await run_flat(load, SHAPES[name], runs[name].events) for name in ("small", "links")}
+    await print_index(hub, "those with one dashboard stuck")
     beside_paced = await run_paced(load, seconds * 2)
     await stuck.close()
     after = await run_flat(load, SHAPES["links"], runs["links"].events)
     runs["drain"] = await run_flat(load, SHAPES["drain"], await calibrate(load, SHAPES["drain"], seconds))
+    await print_index(hub, SHAPES["drain"].title)
     rejected = load.rejected()
     load.close()
 
