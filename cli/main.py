@@ -137,6 +137,14 @@ def _add_person_commands(commands: Commands[argparse.ArgumentParser]) -> None:
     say = _add(commands, "say", "cli.sessions:say", "send a message to a session")
     say.add_argument("session", metavar="SESSION", help="its id, or the beginning of it")
     say.add_argument("text", metavar="TEXT", nargs="+", help="the message; - reads it from stdin")
+    when = say.add_mutually_exclusive_group()
+    when.add_argument(
+        "--now", dest="when", action="store_const", const="now", help="in the middle of a turn, as information"
+    )
+    when.add_argument(
+        "--next-turn", dest="when", action="store_const", const="next_turn", help="with the next prompt or turn's end"
+    )
+    say.set_defaults(when="auto")
     say.add_argument("--wait", action="store_true", help="follow it until it is answered, and print the reply")
     say.add_argument("--json", action="store_true", help="print the message (with --wait: and the reply) as JSON")
     tail = _add(commands, "tail", "cli.watch:tail", "print a session's timeline and follow it")

@@ -58,7 +58,7 @@ def say(arguments: argparse.Namespace) -> int:
     sent = hub.call(
         "POST",
         f"/api/v1/sessions/{quote(session['session_id'], safe='')}/messages",
-        {"text": text, "client_id": str(uuid.uuid4())},
+        {"text": text, "client_id": str(uuid.uuid4()), "when": arguments.when},
     )
     # After /clear the hub gives it to the session that followed.
     target = sent.get("session_id", session["session_id"])

@@ -96,6 +96,14 @@ async def test_say_sends_to_the_session_that_the_prefix_names(person: World, hub
     assert body["client_id"]
 
 
+@pytest.mark.parametrize(("words", "when"), [([], "auto"), (["--now"], "now"), (["--next-turn"], "next_turn")])
+async def test_say_passes_on_when_claude_is_to_read_it(
+    person: World, hub: FakeHub, words: list[str], when: str
+) -> None:
+    assert (await person.run_async("say", ONE, "hi", *words)).code == 0
+    assert hub.requests[-1][2]["when"] == when
+
+
 async def test_say_reads_stdin_and_prints_json(person: World, hub: FakeHub) -> None:
     done = await person.run_async("say", ONE, "-", "--json", answer="line one\nline two\n")
     assert json.loads(done.out) == {"message_id": "msg-1", "session_id": ONE, "state": "queued"}
