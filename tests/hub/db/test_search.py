@@ -211,15 +211,16 @@ async def test_a_text_that_goes_on_is_found_by_what_it_says_now(fresh: Any, mach
             await do_ingest(db, machine_id, list(events))
             await index_all(db)
 
-        await say(claude.start(), claude.prompt("go"), claude.says("first half", message_id="x", final=False))
+        await say(claude.start(), claude.prompt("go"), claude.says("half a wor", message_id="x", final=False))
         assert await search(db, "half") == []
         await say(claude.prompt("next"))
-        assert [hit.snippet.text for hit in await search(db, "half")] == ["first half"]
-        await do_ingest(db, machine_id, [claude.says(" and the rest", message_id="x", index=1)])
-        assert [hit.snippet.text for hit in await search(db, "half")] == ["first half and the rest"]
-        assert await search(db, "rest") == []
+        assert [hit.snippet.text for hit in await search(db, '"wor"')] == ["half a wor"]
+        await do_ingest(db, machine_id, [claude.says("d, and the rest", message_id="x", index=1)])
+        assert [hit.snippet.text for hit in await search(db, "half")] == ["half a word, and the rest"]
+        assert await search(db, '"wor"') == []  # which it doesn't say any more
+        assert await search(db, "rest") == []  # which isn't indexed yet
         await index_all(db)
-        assert [hit.snippet.text for hit in await search(db, "rest")] == ["first half and the rest"]
+        assert [hit.snippet.text for hit in await search(db, "rest")] == ["half a word, and the rest"]
     check_index(path)
 
 
