@@ -26,9 +26,10 @@ def fold(world: World, event: Stored) -> None:
         processes.link_down(world, event)
     else:
         session = _session_of(world, event)
+        handlers = _LATE_HANDLERS if processes.is_late(session, event) else _HANDLERS
         if event.source == "hook":
             processes.note_hook(world, session, event)
-        handler = _HANDLERS.get(name)
+        handler = handlers.get(name)
         if event.source == "hook" and event.body.agent_id and name[1] in _OF_THE_SESSION:
             handler = turns.end_agent if name[1] in ("Stop", "StopFailure") else None
         if handler is not None:
@@ -91,3 +92,14 @@ _HANDLERS: dict[tuple[str, str], Handler] = {
     ("hub", "MessageMoved"): messages.move,
     ("hub", "MessageCancelled"): messages.cancel,
 }
+
+_LATE_HANDLERS: dict[tuple[str, str], Handler] = {
+    **{name: handler for name, handler in _HANDLERS.items() if name[0] != "hook" and handler not in turns.CORRECTIONS},
+    ("hook", "UserPromptSubmit"): turns.note_late_prompt,
+    ("hook", "MessageDisplay"): timeline.add_text,
+    ("hook", "PreToolUse"): timeline.add_lost_tool,
+    ("hook", "PostToolUse"): timeline.close_tool,
+    ("hook", "PostToolUseFailure"): timeline.close_tool,
+    ("hook", "Stop"): timeline.finish_text,
+}
+"""What a process that is gone had left, of a session that goes on in another one: it fills the chat, no more."""

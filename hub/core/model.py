@@ -202,12 +202,12 @@ class Session(msgspec.Struct, kw_only=True):
 
     ``open_tools`` (positions by tool_use_id), ``open_texts`` (by Claude's message_id) and ``open_messages`` (ids)
     are what later events may still change; ``queue`` are the queued messages in the order in which they go;
-    ``closed`` are the positions, by key, of the last entries that were closed.
+    ``closed`` are the positions of the last tools and texts that were closed.
     ``passed_over`` are messages injected before this turn that it didn't begin with;
     ``waiting_for`` are the permission dialogs that are open, the oldest first; ``agents`` the subagents that went on
     in the background when the last turn ended. ``streams``: its client shows text
-    as it comes; ``filled_by``: the Stop whose last words stood in for that, and their position; ``progress``: the
-    event that began this turn's progress entry, and its position. ``foreign``: another machine spoke for this
+    as it comes; ``filled_by``: where the last words stand that came in place of that; ``progress``: where this turn's
+    progress entry is; ``early``: how many of its texts came late. ``foreign``: another machine spoke for this
     ``claude_id`` first, so this is a row of its own (see ``name_foreign``).
     """
 
@@ -232,8 +232,9 @@ class Session(msgspec.Struct, kw_only=True):
     closed: dict[str, int] = {}
     offline_since: int | None = None
     streams: bool = False
-    filled_by: tuple[str, int] | None = None
-    progress: tuple[str, int] | None = None
+    filled_by: int | None = None
+    progress: int | None = None
+    early: int = 0
     usage: Usage = Usage()
     turn_started_at: int | None = None
     turn_position: int = 0
@@ -289,7 +290,7 @@ class Session(msgspec.Struct, kw_only=True):
 
 
 class Entry(msgspec.Struct, kw_only=True):
-    """One thing in a session's chat. ``key`` is what later events update it by; ``data`` depends on ``kind``:
+    """One thing in a session's chat, known by its ``position`` there. ``data`` depends on ``kind``:
 
     - prompt: ``text``, ``by`` (the user of the machine)
     - message: ``message_id``, ``text``, ``author``, ``client_id``, ``when``, ``state``, ``receipts``
@@ -308,7 +309,6 @@ class Entry(msgspec.Struct, kw_only=True):
 
     entry_id: str
     session_id: str
-    key: str
     kind: EntryKind
     position: int
     at: int

@@ -12,14 +12,18 @@ _MOVES = frozenset({"SessionStart", "UserPromptSubmit"})
 """Hooks that tell which session a process carries. Others may come late, for the one before."""
 
 
+def is_late(session: Session, event: Stored) -> bool:
+    """Whether a process that is gone had left this, and the session goes on in another one by now."""
+    return event.orphan and session.linked and session.pid != event.pid
+
+
 def note_hook(world: World, session: Session, event: Stored) -> None:
     """What every hook tells: who carries the session, where, in which mode."""
     body = event.body
     process = world.process(event.machine_id, event.pid)
     process.gone = process.gone and body.hook_event_name != "SessionStart"
-    late = event.orphan and session.linked and session.pid != event.pid  # it goes on in another process already
     moves = process.session_id is None or body.hook_event_name in _MOVES
-    if moves and process.session_id != session.session_id and not late:
+    if moves and process.session_id != session.session_id and not is_late(session, event):
         _move(world, process, session, event)
     elif body.hook_event_name in _MOVES and session.pid != process.pid and not (event.orphan or process.gone):
         _go_on(world, process, session, event)

@@ -17,7 +17,10 @@ from wire.ids import to_rfc3339
 from wire.messages import SERVER_NAME
 
 STEP = 1024
-"""Distance between the positions of neighbours; half of it is free for text that comes late."""
+"""Distance between the positions of neighbours: no two entries of a session share one."""
+
+EARLY = STEP // 2
+"""So many texts of a turn may come late and still stand before the call that they belong before."""
 
 TITLE_CHARS = 80
 PREVIEW_CHARS = 240
@@ -34,7 +37,7 @@ def add_prompt(world: World, session: Session, event: Stored) -> None:
     machine = world.machines.get(session.machine_id)
     by = machine.user if machine else ""
     text = event.body.prompt
-    _add(world, session, event, "prompt", f"prompt:{event.event_id}", {"text": text, "by": by})
+    _add(world, session, event, "prompt", {"text": text, "by": by})
     _entitle(session, text)
     session.preview = Preview(kind="prompt", text=_shorten(text))
 
@@ -51,14 +54,14 @@ def add_message(world: World, session: Session, event: Stored, message: Message)
         "receipts": {},
         "evidence": {},
     }
-    message.position = _add(world, session, event, "message", f"message:{message.message_id}", data).position
+    message.position = _add(world, session, event, "message", data).position
     _entitle(session, message.text)
     session.preview = Preview(kind="message", text=_shorten(message.text))
 
 
 def update_message(world: World, session: Session, event: Stored, message: Message, evidence: Evidence) -> None:
     """Its receipt moved."""
-    entry = world.entries.get((session.session_id, f"message:{message.message_id}"))
+    entry = world.entries.get((session.session_id, message.position))
     if entry is not None:
         receipts = {**entry.data["receipts"], message.state: to_rfc3339(event.at)}
         shown = {**entry.data["evidence"], message.state: evidence}
@@ -68,37 +71,38 @@ def update_message(world: World, session: Session, event: Stored, message: Messa
 def add_text(world: World, session: Session, event: Stored) -> None:
     """Claude's words as they stream (``MessageDisplay``): numbered pieces, whose hooks may overtake each other."""
     body = event.body
-    key = (session.session_id, f"assistant:{body.message_id}")
+    message_id = body.message_id or ""
+    name = f"text:{message_id}"
     session.streams = True
-    entry = world.entries.get(key) or _take_over(world, session, key)
+    known = session.open_texts.get(message_id)
+    entry = _find(world, session, known.position if known else session.closed.get(name)) or _take_over(world, session)
     if entry is None:
         data = {"text": "", "streaming": True}
-        entry = _add(world, session, event, "assistant", key[1], data, before=_first_running(world, session))
-    new_text = OpenText(position=entry.position, next_index=_first_index(entry, body.index))
-    text = session.open_texts.get(body.message_id or "", new_text)
+        entry = _add(world, session, event, "assistant", data, before=_first_running(world, session))
+    text = known or OpenText(position=entry.position, next_index=_first_index(entry, body.index))
     number = max(text.next_index, body.index or 0)
     held = {**text.held, number: (body.delta, body.final)}
     added, final, upcoming = "", False, text.next_index
     while upcoming in held:
         delta, is_last = held.pop(upcoming)
         added, final, upcoming = added + delta, final or is_last, upcoming + 1
-    others = {name: other for name, other in session.open_texts.items() if name != body.message_id}
+    others = {name: other for name, other in session.open_texts.items() if name != message_id}
     still_open = OpenText(position=entry.position, next_index=upcoming, held=held)
-    session.open_texts = others if final else {**others, body.message_id or "": still_open}
+    session.open_texts = others if final else {**others, message_id: still_open}
     _change(world, entry, text=entry.data["text"] + added, streaming=not final)
     if final:
-        _close(session, entry)
+        _close(session, name, entry)
     session.preview = Preview(kind="assistant", text=_shorten(entry.data["text"]))
 
 
 def close_texts(world: World, session: Session) -> None:
     """Nothing more comes of the texts of an earlier turn: show what there is, gaps left out."""
     for message_id, text in session.open_texts.items():
-        entry = world.entries.get((session.session_id, f"assistant:{message_id}"))
+        entry = _find(world, session, text.position)
         if entry is not None:
             rest = "".join(delta for _, (delta, _) in sorted(text.held.items()))
             _change(world, entry, text=entry.data["text"] + rest, streaming=False)
-            _close(session, entry)
+            _close(session, f"text:{message_id}", entry)
     session.open_texts = {}
 
 
@@ -107,8 +111,7 @@ def finish_text(world: World, session: Session, event: Stored) -> None:
     text = event.body.last_assistant_message
     if text and not session.streams:
         data = {"text": text, "streaming": False}
-        entry = _add(world, session, event, "assistant", f"assistant:{event.event_id}", data)
-        session.filled_by = (event.event_id, entry.position)
+        session.filled_by = _add(world, session, event, "assistant", data).position
         session.preview = Preview(kind="assistant", text=_shorten(text))
 
 
@@ -119,7 +122,7 @@ def add_reply(world: World, session: Session, event: Stored, message: Message | 
         "message_id": message.message_id if message else None,
         "to": message.author if message else None,
     }
-    _add(world, session, event, "reply", f"reply:{event.event_id}", data)
+    _add(world, session, event, "reply", data)
     session.preview = Preview(kind="reply", text=_shorten(event.body.text))
 
 
@@ -127,11 +130,9 @@ def add_progress(world: World, session: Session, event: Stored) -> None:
     """Claude's own account of how far it is; one entry a turn, updated in place."""
     body = event.body
     data = {"percent": body.percent, "phase": body.phase, "status": body.status}
-    key = f"progress:{session.progress[0]}" if session.progress else ""
-    entry = world.entries.get((session.session_id, key))
+    entry = _find(world, session, session.progress)
     if entry is None:
-        entry = _add(world, session, event, "progress", f"progress:{event.event_id}", data)
-        session.progress = (event.event_id, entry.position)
+        session.progress = _add(world, session, event, "progress", data).position
     else:
         _change(world, entry, **data)
 
@@ -141,11 +142,17 @@ def open_tool(world: World, session: Session, event: Stored) -> None:
     body = event.body
     if body.tool_name.startswith(_OWN_TOOLS) or not body.tool_use_id:
         return
-    if (session.session_id, f"tool:{body.tool_use_id}") in world.entries:
+    if body.tool_use_id in session.open_tools or f"tool:{body.tool_use_id}" in session.closed:
         return
     entry = _add_tool(world, session, event, "running")
     session.open_tools = {**session.open_tools, body.tool_use_id: entry.position}
     session.preview = Preview(kind="tool", text=_tool_line(body.tool_input), tool_name=body.tool_name)
+
+
+def add_lost_tool(world: World, session: Session, event: Stored) -> None:
+    """A call of a process that is gone, told after the session went on in another one."""
+    if not event.body.tool_name.startswith(_OWN_TOOLS) and event.body.tool_use_id:
+        _close(session, f"tool:{event.body.tool_use_id}", _add_tool(world, session, event, "interrupted"))
 
 
 def wait_for_tool(world: World, session: Session, event: Stored) -> str:
@@ -160,8 +167,8 @@ def wait_for_tool(world: World, session: Session, event: Stored) -> str:
         "agent_id": body.agent_id,
         "state": "running",  # of several equal calls, the first that doesn't wait yet
     }
-    for tool_use_id in session.open_tools:
-        entry = world.entries.get((session.session_id, f"tool:{tool_use_id}"))
+    for tool_use_id, position in session.open_tools.items():
+        entry = _find(world, session, position)
         if entry and all(entry.data[name] == value for name, value in asked.items()):
             _change(world, entry, state="waiting")
             return tool_use_id
@@ -175,11 +182,12 @@ def close_tool(world: World, session: Session, event: Stored) -> None:
         return
     failed = body.hook_event_name == "PostToolUseFailure"
     state = "interrupted" if failed and body.is_interrupt else "failed" if failed else "done"
-    entry = world.entries.get((session.session_id, f"tool:{body.tool_use_id}"))
+    name = f"tool:{body.tool_use_id}"
+    entry = _find(world, session, session.open_tools.get(body.tool_use_id, session.closed.get(name)))
     if entry is None:
         entry = _add_tool(world, session, event, state)
     session.open_tools = {name: at for name, at in session.open_tools.items() if name != body.tool_use_id}
-    _close(session, entry)
+    _close(session, name, entry)
     _change(
         world,
         entry,
@@ -196,12 +204,12 @@ def close_tools(world: World, session: Session, is_over: Callable[[str | None], 
     """
     still_open = {}
     for tool_use_id, position in session.open_tools.items():
-        entry = world.entries.get((session.session_id, f"tool:{tool_use_id}"))
+        entry = _find(world, session, position)
         if entry is not None and not is_over(entry.data["agent_id"]):
             still_open[tool_use_id] = position
         elif entry is not None:
             _change(world, entry, state="interrupted")
-            _close(session, entry)
+            _close(session, f"tool:{tool_use_id}", entry)
     session.open_tools = still_open
 
 
@@ -216,7 +224,7 @@ def add_notice(world: World, session: Session, event: Stored, code: str) -> None
         "text": text,
         "session_id": session.previous_session_id if code in ("foreign", "forked") else None,
     }
-    _add(world, session, event, "notice", f"notice:{event.event_id}", data)
+    _add(world, session, event, "notice", data)
 
 
 def add_succession(world: World, before: Session, after: Session, event: Stored) -> None:
@@ -224,8 +232,7 @@ def add_succession(world: World, before: Session, after: Session, event: Stored)
     code = "cleared" if after.relation == "clear" else "forked"
     for session, other in ((before, after), (after, before)):
         data = {"code": code, "level": "info", "text": None, "session_id": other.session_id}
-        key = f"notice:{event.event_id}:{session.session_id}"
-        _add(world, session, event, "notice", key, data, suffix="" if session is after else "-before")
+        _add(world, session, event, "notice", data, suffix="" if session is after else "-before")
 
 
 def _add_tool(world: World, session: Session, event: Stored, state: str) -> Entry:
@@ -240,7 +247,7 @@ def _add_tool(world: World, session: Session, event: Stored, state: str) -> Entr
         "duration_ms": None,
         "agent_id": body.agent_id,
     }
-    return _add(world, session, event, "tool", f"tool:{body.tool_use_id}", data)
+    return _add(world, session, event, "tool", data)
 
 
 def _add(
@@ -248,21 +255,20 @@ def _add(
     session: Session,
     event: Stored,
     kind: EntryKind,
-    key: str,
     data: dict[str, Any],
     *,
     before: Entry | None = None,
     suffix: str = "",
 ) -> Entry:
-    if before is None:
+    if before is None or session.early >= EARLY:
         position = session.next_position * STEP
         session.next_position += 1
     else:
-        position = before.position - STEP // 2
+        position = before.position - EARLY + session.early
+        session.early += 1
     entry = Entry(
         entry_id=event.event_id + suffix,
         session_id=session.session_id,
-        key=key,
         kind=kind,
         position=position,
         at=event.at,
@@ -277,20 +283,24 @@ def _change(world: World, entry: Entry, **fields: Any) -> None:
     world.put(entry)
 
 
-def _close(session: Session, entry: Entry) -> None:
+def _find(world: World, session: Session, position: int | None) -> Entry | None:
+    """The entry at a place that the session knows. Only such are looked for: a session's record is all that a later
+    batch remembers.
+    """
+    return None if position is None else world.entries.get((session.session_id, position))
+
+
+def _close(session: Session, name: str, entry: Entry) -> None:
     """Nothing more should come for it."""
-    closed = {**session.closed, entry.key: entry.position}
+    closed = {**session.closed, name: entry.position}
     session.closed = closed if len(closed) < 2 * CLOSED else dict(list(closed.items())[-CLOSED:])
 
 
-def _take_over(world: World, session: Session, key: tuple[str, str]) -> Entry | None:
+def _take_over(world: World, session: Session) -> Entry | None:
     """The entry that ``Stop`` made of this very text, because it came first: emptied, for the pieces to fill."""
-    before = (session.session_id, f"assistant:{session.filled_by[0]}" if session.filled_by else "")
-    entry = world.entries.pop(before, None)
+    entry = _find(world, session, session.filled_by)
     if entry is not None:
-        world.changed_entries.pop(before, None)
         session.filled_by = None
-        entry.key = key[1]
         _change(world, entry, text="", streaming=True)
     return entry
 
@@ -302,7 +312,7 @@ def _first_index(entry: Entry, index: int | None) -> int:
 
 def _first_running(world: World, session: Session) -> Entry | None:
     """The first call of this turn that still runs; what an earlier turn left open is behind us."""
-    known = (world.entries.get((session.session_id, f"tool:{i}")) for i in session.open_tools)
+    known = (_find(world, session, position) for position in session.open_tools.values())
     running = [entry for entry in known if entry and entry.position >= session.turn_position]
     return min(running, key=lambda entry: entry.position, default=None)
 

@@ -56,6 +56,15 @@ def begin(world: World, session: Session, event: Stored) -> None:
         timeline.add_prompt(world, session, event)
 
 
+def note_late_prompt(world: World, session: Session, event: Stored) -> None:
+    """A prompt of a process that is gone: the turn it began is over."""
+    ours = messages.find_named(world, session, event)
+    for message in ours:
+        messages.prove(world, session, message, "seen", event, "prompt")
+    if not ours and event.body.prompt:
+        timeline.add_prompt(world, session, event)
+
+
 def begin_tool(world: World, session: Session, event: Stored) -> None:
     """A call begins. It says nothing of dialogs: calls run beside each other, and so do their dialogs."""
     _note_turn(session, event)
@@ -154,6 +163,10 @@ def correct_busy(world: World, session: Session, event: Stored) -> None:
     session.waiting_for = [ask for ask in session.waiting_for if ask.at > since]
 
 
+CORRECTIONS = (correct_idle, correct_busy)
+"""What the status file of a process says of its own turn."""
+
+
 def _begin_turn(world: World, session: Session, event: Stored) -> None:
     session.turn_started_at = event.at
     session.waiting_for = [ask for ask in session.waiting_for if ask.agent_id is not None]
@@ -161,6 +174,7 @@ def _begin_turn(world: World, session: Session, event: Stored) -> None:
     timeline.close_texts(world, session)
     session.turn_position = session.next_position * timeline.STEP
     session.progress = None
+    session.early = 0
 
 
 def _note_turn(session: Session, event: Stored) -> None:

@@ -14,12 +14,12 @@ class World:
     machines: dict[str, Machine] = field(default_factory=dict)
     processes: dict[tuple[str, int], Process] = field(default_factory=dict)
     sessions: dict[str, Session] = field(default_factory=dict)
-    entries: dict[tuple[str, str], Entry] = field(default_factory=dict)
+    entries: dict[tuple[str, int], Entry] = field(default_factory=dict)
     messages: dict[str, Message] = field(default_factory=dict)
 
     changed_processes: set[tuple[str, int]] = field(default_factory=set)
     changed_sessions: set[str] = field(default_factory=set)
-    changed_entries: dict[tuple[str, str], None] = field(default_factory=dict)
+    changed_entries: dict[tuple[str, int], None] = field(default_factory=dict)
     changed_messages: set[str] = field(default_factory=set)
     receipts: list[Receipt] = field(default_factory=list)
     days: dict[tuple[str, str, str], DayUsage] = field(default_factory=dict)
@@ -39,6 +39,6 @@ class World:
 
     def put(self, entry: Entry) -> None:
         """A new or changed entry."""
-        key = (entry.session_id, entry.key)
+        key = (entry.session_id, entry.position)
         self.entries[key] = entry
         self.changed_entries[key] = None

@@ -31,7 +31,7 @@ from wire.messages import find_message_ids
 if TYPE_CHECKING:
     from hub.db.engine import Changes
 
-EntryKey = tuple[str, str]
+Place = tuple[str, int]
 
 K = TypeVar("K")
 Record = TypeVar("Record")
@@ -62,7 +62,7 @@ def _build_select(table: Table, *names: str) -> str:
 _UPSERTS = {
     table.name: _build_upsert(table)
     for table in (schema.processes, schema.sessions, schema.messages, schema.receipts, schema.usage)
-} | {"entries": _build_upsert(schema.entries, "session_id", "position", "entry_id")}
+} | {"entries": _build_upsert(schema.entries, "session_id", "position")}
 
 _APPEND = _compile(
     insert(schema.events)
@@ -76,7 +76,7 @@ _MACHINE = _build_select(schema.machines, "machine_id")
 _PROCESS = _build_select(schema.processes, "machine_id", "pid")
 _SESSION = _build_select(schema.sessions, "session_id")
 _MESSAGE = _build_select(schema.messages, "message_id")
-_ENTRIES = _build_select(schema.entries, "session_id", "position")
+_ENTRY = _build_select(schema.entries, "session_id", "position")
 
 
 async def append_events(conn: AsyncConnection, rows: Rows) -> set[str]:
@@ -105,7 +105,7 @@ class Books:
         self._processes: Cache[tuple[str, int], Process] = Cache(20_000)
         self._sessions: Cache[str, Session] = Cache(20_000)
         self._messages: Cache[str, Message] = Cache(1_000)
-        self._entries: Cache[EntryKey, Entry] = Cache(5_000)
+        self._entries: Cache[Place, Entry] = Cache(5_000)
 
     def forget(self) -> None:
         """A transaction was undone: the rows in memory may say what never happened."""
@@ -132,13 +132,9 @@ class Books:
         world.sessions = await self.find_sessions(conn, named)
         messages = {message_id: {"message_id": message_id} for message_id in _list_messages(world, events)}
         world.messages = await _find(conn, self._messages, _MESSAGE, messages, to_message)
-        named_keys = _name_entries(events)
-        entries = {key: place for session in world.sessions.values() for key, place in _list_open(session, named_keys)}
-        for message in world.messages.values():
-            if message.session_id in world.sessions:
-                key = (message.session_id, f"message:{message.message_id}")
-                entries[key] = {"session_id": message.session_id, "position": message.position}
-        world.entries = await self._find_entries(conn, entries)
+        places = _list_places(world, events)
+        entries = {place: {"session_id": place[0], "position": place[1]} for place in places}
+        world.entries = await _find(conn, self._entries, _ENTRY, entries, to_entry)
         return world
 
     async def save_world(self, conn: AsyncConnection, world: World, changes: Changes) -> None:
@@ -171,18 +167,6 @@ class Books:
         ]
         await in_thread(conn, partial(_save, work=work))
 
-    async def _find_entries(self, conn: AsyncConnection, keys: dict[EntryKey, dict[str, Any]]) -> dict[EntryKey, Entry]:
-        """A place may hold more entries than the one that is looked for."""
-        found = {key: entry for key in keys if (entry := self._entries.get(key)) is not None}
-        places = [place for key, place in keys.items() if key not in found]
-        for row in await in_thread(conn, partial(_select, sql=_ENTRIES, keys=places)) if places else ():
-            entry = to_entry(row)
-            key = (entry.session_id, entry.key)
-            if key in keys:
-                found[key] = entry
-                self._entries.put(key, entry)
-        return found
-
 
 async def load_sessions(conn: AsyncConnection, session_ids: Iterable[str]) -> list[Session]:
     """These sessions as they are stored, those of them that exist."""
@@ -214,28 +198,17 @@ def _names_message(event: Stored) -> bool:
     return event.source != "hook" and event.body.hook_event_name != "MessageQueued"
 
 
-def _name_entries(events: list[Stored]) -> set[EntryKey]:
-    """Entries that these events speak of."""
-    named = set()
-    for event in events:
-        if event.body.tool_use_id:
-            named.add((event.session_id, f"tool:{event.body.tool_use_id}"))
-        elif event.body.hook_event_name == "MessageDisplay":
-            named.add((event.session_id, f"assistant:{event.body.message_id}"))
-    return named
-
-
-def _list_open(session: Session, named: set[EntryKey]) -> Iterable[tuple[EntryKey, dict[str, Any]]]:
-    """Entries of a session that any event may still change, and of the closed ones those that are named."""
-    places = {f"tool:{tool_use_id}": position for tool_use_id, position in session.open_tools.items()}
-    places |= {f"assistant:{message_id}": text.position for message_id, text in session.open_texts.items()}
-    places |= {key: at for key, at in session.closed.items() if (session.session_id, key) in named}
-    if session.progress:
-        places[f"progress:{session.progress[0]}"] = session.progress[1]
-    if session.filled_by:
-        places[f"assistant:{session.filled_by[0]}"] = session.filled_by[1]
-    for key, position in places.items():
-        yield (session.session_id, key), {"session_id": session.session_id, "position": position}
+def _list_places(world: World, events: list[Stored]) -> set[Place]:
+    """Where the entries are that these events may change."""
+    named = {f"tool:{event.body.tool_use_id}" for event in events if event.body.tool_use_id}
+    named |= {f"text:{event.body.message_id}" for event in events if event.body.hook_event_name == "MessageDisplay"}
+    places = {(m.session_id, m.position) for m in world.messages.values() if m.session_id in world.sessions}
+    for session in world.sessions.values():
+        positions = [*session.open_tools.values(), *(text.position for text in session.open_texts.values())]
+        positions += [session.closed[name] for name in session.closed.keys() & named]
+        positions += [position for position in (session.progress, session.filled_by) if position is not None]
+        places.update((session.session_id, position) for position in positions)
+    return places
 
 
 def _stays_open(entry: Entry) -> bool:
@@ -270,12 +243,6 @@ def _select_one_each(driver: sqlite3.Connection, sql: str, keys: Rows) -> list[A
     cursor = driver.cursor()
     cursor.row_factory = _to_mapping
     return [cursor.execute(sql, key).fetchone() for key in keys]
-
-
-def _select(driver: sqlite3.Connection, sql: str, keys: Rows) -> list[Any]:
-    cursor = driver.cursor()
-    cursor.row_factory = _to_mapping
-    return [row for key in keys for row in cursor.execute(sql, key)]
 
 
 def _to_mapping(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import and_, case, func, or_, select, tuple_
+from sqlalchemy import case, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.core.model import DayUsage, Entry, Machine, Message, Receipt, Session
@@ -81,24 +81,18 @@ async def list_entries(
     conn: AsyncConnection,
     session_id: str,
     *,
-    after: tuple[int, str] | None = None,
+    after: int | None = None,
     after_change: int | None = None,
     limit: int,
 ) -> list[Entry]:
-    """A session's entries in order, from after (position, entry_id) on."""
+    """A session's entries in order, from after (a position) on."""
     table = schema.entries
     query = select(table).where(table.c.session_id == session_id)
     if after is not None:
-        position, entry_id = after
-        query = query.where(
-            or_(
-                table.c.position > position,
-                and_(table.c.position == position, table.c.entry_id > entry_id),
-            )
-        )
+        query = query.where(table.c.position > after)
     if after_change is not None:
         query = query.where(table.c.change_id > after_change)
-    rows = await conn.execute(query.order_by(table.c.position, table.c.entry_id).limit(limit))
+    rows = await conn.execute(query.order_by(table.c.position).limit(limit))
     return [to_entry(row) for row in rows.mappings()]
 
 
@@ -106,7 +100,7 @@ async def list_last_entries(conn: AsyncConnection, session_id: str, limit: int) 
     """The newest entries of a session, in order."""
     table = schema.entries
     query = select(table).where(table.c.session_id == session_id)
-    rows = await conn.execute(query.order_by(table.c.position.desc(), table.c.entry_id.desc()).limit(limit))
+    rows = await conn.execute(query.order_by(table.c.position.desc()).limit(limit))
     return [to_entry(row) for row in rows.mappings()][::-1]
 
 

@@ -38,7 +38,6 @@ def entry_row(entry: Entry) -> dict[str, Any]:
     return {
         "entry_id": entry.entry_id,
         "session_id": entry.session_id,
-        "key": entry.key,
         "kind": entry.kind,
         "position": entry.position,
         "at": entry.at,

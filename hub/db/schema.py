@@ -121,9 +121,9 @@ events = Table(
     sqlite_autoincrement=True,
 )
 
-# Most rows of the store after events: one index. Whoever looks for an entry by its key knows its position
-# (Session.open_tools and its like); what changed is looked for among a session's rows. Without rowids the
-# large ones would take an overflow page each.
+# Most rows of the store after events: one index. Whoever looks for an entry knows its position (Session.open_tools
+# and its like); what changed is looked for among a session's rows. Without rowids the large ones would take an
+# overflow page each.
 entries = Table(
     "entries",
     metadata,
@@ -131,12 +131,11 @@ entries = Table(
     Column("session_id", ForeignKey("sessions.session_id"), nullable=False),
     Column("position", Integer, nullable=False),
     Column("entry_id", String, nullable=False),
-    Column("key", String, nullable=False),
     Column("kind", String, nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("change_id", BigInteger, nullable=False),
     Column("data", Text, nullable=False),
-    UniqueConstraint("session_id", "position", "entry_id"),
+    UniqueConstraint("session_id", "position"),
 )
 
 messages = Table(

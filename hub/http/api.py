@@ -127,7 +127,7 @@ async def show_timeline(request: web.Request) -> web.Response:
     after = _read_cursor(request.query.get("after"))
     async with request.app[DB].read() as conn:
         session = await access_session(conn, request[PRINCIPAL], request.match_info["session_id"], "see")
-        entries = await queries.list_entries(conn, session.session_id, after=after, limit=limit + 1)
+        entries = await queries.list_entries(conn, session.session_id, after=after and after[0], limit=limit + 1)
     last = entries[limit - 1] if len(entries) > limit else None
     return answer_json(
         {

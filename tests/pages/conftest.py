@@ -67,7 +67,6 @@ def make_entry() -> Callable[..., Entry]:
         return Entry(
             entry_id=entry_id,
             session_id="s1",
-            key=entry_id,
             kind=kind,
             position=position,
             at=NOW - MINUTE,

@@ -46,7 +46,7 @@ def as_events(steps: list[Step]) -> list[Stored]:
 @given(stories)
 def test_any_sequence_keeps_the_books_consistent(story: list[tuple[int, str, int]]) -> None:
     world = Books().world
-    places: dict[tuple[str, str], tuple[int, str]] = {}
+    places: dict[tuple[str, int], tuple[int, str]] = {}
     states: dict[str, list[str]] = {}
     for event in as_events(tell(story)):
         fold(world, event)
@@ -65,10 +65,10 @@ def test_any_sequence_keeps_the_books_consistent(story: list[tuple[int, str, int
         assert len(once) == len(set(once))
 
 
-def check_entries(world: World, places: dict[tuple[str, str], tuple[int, str]]) -> None:
+def check_entries(world: World, places: dict[tuple[str, int], tuple[int, str]]) -> None:
     """No entry moves, and no two share a place."""
     for key, entry in world.entries.items():
-        assert key == (entry.session_id, entry.key)
+        assert key == (entry.session_id, entry.position)
         assert places.setdefault(key, (entry.position, entry.entry_id)) == (entry.position, entry.entry_id)
         msgspec.json.encode(entry_json(entry))
     assert len({entry.entry_id for entry in world.entries.values()}) == len(world.entries)
@@ -93,6 +93,6 @@ def check_sessions(world: World) -> None:
 
 def check_message(world: World, message: Message) -> None:
     """The chat says of it what is known."""
-    entry = world.entries[message.session_id, f"message:{message.message_id}"]
+    entry = world.entries[message.session_id, message.position]
     assert entry.data["state"] == message.state
     assert message.state in entry.data["receipts"]

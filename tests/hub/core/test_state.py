@@ -177,3 +177,28 @@ def test_what_a_stop_hook_hands_over_keeps_claude_going(books: Books, claude: Cl
     assert books.session(claude).state == "working"
     books.take(claude.stop())
     assert books.session(claude).state == "idle"
+
+
+def test_what_a_dead_process_left_fills_the_chat_of_a_session_that_goes_on_and_moves_nothing(books: Books) -> None:
+    before, after = Claude(pid=11), Claude(pid=22)
+    after.session_id = before.session_id
+    books.take(before.start())
+    books.link_up(before)
+    books.link_down(before, "parent_gone")
+    left = [before.prompt("lost"), before.pre_tool("t1"), before.post_tool("t2"), before.asks(), before.end()]
+    books.take(after.start("resume"))
+    books.link_up(after)
+    books.take_left_over(*left)
+    session = books.session(after)
+    assert (session.state, session.pid, session.turn_started_at, session.open_tools) == ("idle", 22, None, {})
+    assert [e.data["state"] for e in books.entries(after, "tool")] == ["interrupted", "done"]
+    assert [e.data["text"] for e in books.entries(after, "prompt")] == ["lost"]
+
+
+def test_a_result_that_comes_long_after_its_call_was_given_up_stands_for_itself(books: Books, claude: Claude) -> None:
+    books.take(claude.prompt("go"), claude.pre_tool("lost"), claude.stop())
+    for number in range(100):
+        books.take(claude.pre_tool(f"t{number}"), claude.post_tool(f"t{number}"))
+    books.take(claude.post_tool("lost"))
+    states = [entry.data["state"] for entry in books.entries(claude, "tool")]
+    assert (states[0], states[-1], len(states)) == ("interrupted", "done", 102)

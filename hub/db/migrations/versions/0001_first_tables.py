@@ -119,14 +119,13 @@ def upgrade() -> None:
         sa.Column("session_id", sa.String(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("entry_id", sa.String(), nullable=False),
-        sa.Column("key", sa.String(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("change_id", sa.BigInteger(), nullable=False),
         sa.Column("data", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["session_id"], ["sessions.session_id"], name=op.f("fk_entries_session_id")),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_entries")),
-        sa.UniqueConstraint("session_id", "position", "entry_id", name=op.f("uq_entries_session_id_position_entry_id")),
+        sa.UniqueConstraint("session_id", "position", name=op.f("uq_entries_session_id_position")),
     )
     op.create_table(
         "messages",
