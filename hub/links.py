@@ -29,21 +29,20 @@ STOP_GRACE = 3.0
 RESTART_GRACE = 15.0
 """The same after the hub itself was away: channels come back with backoff."""
 
+LINK_SECONDS = 0.01
+"""And for each channel that is to come back, since they all come at once."""
+
 RETRY = 1.0
 """Seconds until what failed for a passing reason is tried again: a push to a busy channel, a link's end that the
 store didn't take.
 """
 
+WITHDRAW_LEVEL = 2
+"""From this wire level on a channel can let go of a pushed message, and knows ``when``."""
+
 log = structlog.get_logger()
 
 Key = tuple[str, int]
-
-
-LINK_SECONDS = 0.01
-"""And for each channel that is to come back, since they all come at once."""
-
-WITHDRAW_LEVEL = 2
-"""From this wire level on a channel can let go of a pushed message, and knows ``when``."""
 
 
 def choose_due(
@@ -208,9 +207,9 @@ class Links:
             log.info("pushed", message_id=message.message_id, session_id=session.session_id, size=len(message.text))
 
     def _withdraw(self, message: Message, session: Session | None) -> None:
-        """It was taken back: the channel may still hold it."""
+        """It was taken back: the channel may still hold it, or be about to try another way with it."""
         link = self._links.get((session.machine_id, session.pid)) if session is not None else None
-        if link is not None and message.message_id in link.in_flight:
+        if link is not None:
             link.in_flight.discard(message.message_id)
             if link.hello.level >= WITHDRAW_LEVEL:
                 self._later(link.send(Withdraw(message_id=message.message_id)))

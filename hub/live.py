@@ -147,13 +147,7 @@ class Live:
         """Send what is pending until nothing is; between two rounds rest for a multiple of what the last one took."""
         while (changes := self._pending) is not None:
             self._pending = None
-            try:
-                spent = await self._tell(changes)
-            except Exception as error:
-                log.error(
-                    "pages were not told", change_id=changes.change_id, error=type(error).__name__, exc_info=error
-                )
-                spent = 0.0
+            spent = await self._tell(changes)
             await asyncio.sleep(min(spent * REST, REST_SECONDS))
 
     async def _tell(self, changes: Changes) -> float:
@@ -167,20 +161,31 @@ class Live:
             key = (watcher.view, watcher.format, watcher.session_id)
             if key not in frames:
                 frame = Frame(changes.change_id, list(changes.sessions.values()), _pick_entries(watcher, changes))
-                pieces: list[str] = []
-                began = thread_time()
-                for piece in self._build_pieces(watcher, frame, known):
-                    pieces.append(piece)
-                    if thread_time() - began > SLICE:
-                        spent += thread_time() - began
-                        await asyncio.sleep(0)
-                        began = thread_time()
-                frames[key] = self._join(watcher, frame, pieces)
-                spent += thread_time() - began
+                frames[key], work = await self._build(watcher, frame, known)
+                spent += work
             text = frames[key]
             if text is not None and watcher in self._watchers:
                 self._offer(watcher, text)
         return spent
+
+    async def _build(
+        self, watcher: Watcher, frame: Frame, known: dict[tuple[str, View], str]
+    ) -> tuple[str | None, float]:
+        """The frame's text and the seconds of work it took. What can't be built, its watchers load again."""
+        pieces: list[str] = []
+        spent, began = 0.0, thread_time()
+        try:
+            for piece in self._build_pieces(watcher, frame, known):
+                pieces.append(piece)
+                if thread_time() - began > SLICE:
+                    spent += thread_time() - began
+                    await asyncio.sleep(0)
+                    began = thread_time()
+            text = self._join(watcher, frame, pieces)
+        except Exception as error:
+            log.error("frame failed", change_id=frame.change_id, error=type(error).__name__, exc_info=error)
+            text = text_of({"reload": True, "change_id": frame.change_id})
+        return text, spent + thread_time() - began
 
     def _offer(self, watcher: Watcher, frame: str) -> None:
         if not watcher.offer(frame):
@@ -194,7 +199,7 @@ class Live:
 
     def _build_pieces(self, watcher: Watcher, frame: Frame, known: dict[tuple[str, View], str]) -> Iterator[str]:
         """The HTML of a frame, bit by bit; ``known`` has what other frames of the same round are made of."""
-        if watcher.format == "json" or frame.is_too_much:
+        if watcher.format == "json" or (frame.is_too_much and not frame.live):
             return
         for session in frame.sessions:
             view: View = "session" if watcher.session_id == session.session_id else "overview"
@@ -211,7 +216,7 @@ class Live:
     def _join(self, watcher: Watcher, frame: Frame, pieces: list[str]) -> str | None:
         """The frame as text; None when this watcher sees nothing of it."""
         live = {"live": True} if frame.live else {}
-        if watcher.format == "html" and frame.is_too_much:
+        if frame.is_too_much and not frame.live:
             return text_of({"reload": True, "change_id": frame.change_id})
         if watcher.format == "html":
             return text_of({"change_id": frame.change_id, "html": "".join(pieces), **live})

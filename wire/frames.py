@@ -91,7 +91,8 @@ class Events(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="e
 
 
 class Rejected(msgspec.Struct, frozen=True, kw_only=True):
-    """An event that the hub will never take, and why (``malformed``, ``too_large``)."""
+    """An event that the hub will never take, and why (``malformed``, ``too_large``, ``broken``: the
+    hub failed to read it)."""
 
     event_id: str
     code: str

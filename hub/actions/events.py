@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 import msgspec
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from hub.clock import new_id, now
 from hub.core.body import Body, MalformedBody, Source, Stored, parse_body
@@ -13,6 +15,8 @@ from hub.core.model import name_foreign
 from hub.db.books import append_events
 from hub.db.engine import Database, Transaction
 from wire.frames import EVENT_BYTES, Event, Rejected
+
+log = structlog.get_logger()
 
 _EVENT_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 PID_MAX = 2**31 - 1
@@ -59,9 +63,31 @@ async def do_ingest(db: Database, machine_id: str, events: list[Event], *, sende
     """
     read = [read_event(machine_id, event, orphan=sender not in (None, event.pid)) for event in events]
     drafts = [item for item in read if isinstance(item, Draft)]
+    rejected = [item for item in read if isinstance(item, Rejected)]
     if drafts:
-        await db.write_shared(_record_all, drafts, len(drafts))
-    return [item for item in read if isinstance(item, Rejected)]
+        try:
+            await db.write_shared(_record_all, drafts, len(drafts))
+        except SQLAlchemyError:
+            raise
+        except Exception as error:
+            log.error("a batch can't be folded", error=type(error).__name__, exc_info=error)
+            rejected += await _ingest_apart(db, drafts)
+    return rejected
+
+
+async def _ingest_apart(db: Database, drafts: list[Draft]) -> list[Rejected]:
+    """One of these can't be folded, which is a defect of ours; refused, it doesn't keep back what follows it."""
+    rejected = []
+    for draft in drafts:
+        try:
+            await db.write_shared(_record_all, [draft], 1)
+        except SQLAlchemyError:
+            raise
+        except Exception as error:
+            name = draft.stored.body.hook_event_name
+            log.error("event can't be folded", name=name, error=type(error).__name__, exc_info=error)
+            rejected.append(Rejected(event_id=draft.stored.event_id, code="broken"))
+    return rejected
 
 
 async def do_record(db: Database, draft: Draft) -> None:

@@ -94,6 +94,7 @@ async def do_resend_message(db: Database, person: Person, address: str, message_
             text=old.text,
             author_id=person.user_id,
             author=person.name,
+            when=old.when,
             again=old.message_id,
         )
         return await _queue(tx, person, address, target, body, "resend_message")

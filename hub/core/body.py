@@ -66,6 +66,7 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
     dropped: int = 0
     cut: int = 0
     via: Via = "channel"
+    recalled: bool = False
     channel: bool = False
     wake: bool = False
     next_turn: bool = False
@@ -98,6 +99,7 @@ class _HookBody(Body, frozen=True, kw_only=True):
     dropped: Any = 0
     cut: Any = 0
     via: Any = None
+    recalled: Any = False
     channel: Any = False
     wake: Any = False
     next_turn: Any = False

@@ -81,6 +81,7 @@ _HANDLERS: dict[tuple[str, str], Handler] = {
     ("channel", "ChannelProgress"): timeline.add_progress,
     ("channel", "ChannelInjected"): turns.note_injected,
     ("channel", "ChannelSeen"): messages.note_seen,
+    ("channel", "ChannelGone"): processes.note_gone,
     ("channel", "ChannelFacts"): processes.note_facts,
     ("channel", "ChannelWays"): processes.note_ways,
     ("channel", "ChannelLineage"): processes.note_lineage,

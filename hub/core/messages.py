@@ -46,25 +46,35 @@ def cancel(world: World, session: Session, event: Stored) -> None:
 
 
 def note_injected(world: World, session: Session, event: Stored) -> None:
-    """The channel gave it to Claude; nobody will see what became of it if that process is gone by now."""
+    """The channel gave it to Claude; nobody will see what became of it if that process is gone by now.
+
+    ``recalled``: only the disk knows that some channel before this one was about to.
+    """
     message = _find(world, session, event)
-    if message is None:
+    if message is None or (message.state == "cancelled" and timeline.has_been(world, session, message, "uncertain")):
+        return
+    if event.body.recalled:
+        if message.state == "queued":
+            step(world, session, message, "uncertain", event, "process_gone")
         return
     via = event.body.via
     if message.state == "delivered" and message.via != via:  # Claude Code dropped what went the first way
         step(world, session, message, "delivered", event, via)
     prove(world, session, message, "delivered", event, via)
     message.via = via
+    world.changed_messages.add(message.message_id)
     process = world.processes.get((event.machine_id, event.pid))
     if event.orphan or (process is not None and process.gone):
         _lose(world, session, message, event)
 
 
 def note_seen(world: World, session: Session, event: Stored) -> None:
-    """Claude Code's transcript shows that the model got it."""
+    """Claude Code's transcript shows that the model got it: in a turn that may be over by now."""
     message = _find(world, session, event)
     if message is not None:
         prove(world, session, message, "seen", event, "transcript")
+        if session.turn_started_at is None:
+            prove(world, session, message, "answered", event, "stop")
 
 
 def add_reply(world: World, session: Session, event: Stored) -> None:

@@ -94,6 +94,19 @@ def link_down(world: World, event: Stored) -> None:
     timeline.add_notice(world, session, event, "offline")
 
 
+def note_gone(world: World, session: Session, event: Stored) -> None:
+    """An uploader saw the process die that no channel belonged to, and no hook told of the session's end."""
+    process = world.process(event.machine_id, event.pid)
+    process.gone = True
+    if session.ended or session.linked or session.pid != event.pid:
+        return
+    process.session_id = None
+    _leave(session, event)
+    turns.settle(world, session)
+    messages.lose_all(world, session, event)
+    timeline.add_notice(world, session, event, "offline")
+
+
 def note_facts(world: World, session: Session, event: Stored) -> None:
     """The folder and the branch."""
     session.branch = event.body.branch

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hub.core.body import Stored
-from hub.core.model import Entry, EntryKind, Evidence, Message, OpenText, Preview, Session
+from hub.core.model import Entry, EntryKind, Evidence, Message, MessageState, OpenText, Preview, Session
 from hub.core.world import World
 from wire.ids import to_rfc3339
 from wire.messages import SERVER_NAME
@@ -66,6 +66,12 @@ def update_message(world: World, session: Session, event: Stored, message: Messa
         receipts = {**entry.data["receipts"], message.state: to_rfc3339(event.at)}
         shown = {**entry.data["evidence"], message.state: evidence}
         _change(world, entry, state=message.state, receipts=receipts, evidence=shown)
+
+
+def has_been(world: World, session: Session, message: Message, state: MessageState) -> bool:
+    """Whether the message was in this state before."""
+    entry = _find(world, session, message.position)
+    return entry is not None and state in entry.data["receipts"]
 
 
 def add_text(world: World, session: Session, event: Stored) -> None:

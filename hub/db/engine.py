@@ -208,7 +208,10 @@ class Database:
         conn = await self._connect()
         async with conn.begin():
             if len(runs) == 1:  # nobody else to protect
-                return await _run(runs[0], Transaction(conn, self._books, changes))
+                mine = Changes(changes.change_id)
+                results = await _run(runs[0], Transaction(conn, self._books, mine))
+                changes.add(mine)
+                return results
             return [pair for run in runs for pair in await self._run_apart(run, conn, changes)]
 
     def _tell(self, changes: Changes) -> None:

@@ -75,6 +75,9 @@ async def channel_socket(request: web.Request) -> web.WebSocketResponse:
     except SQLAlchemyError as error:
         log.warning("link lost its store", machine_id=key.machine_id, error=type(error).__name__)
         await _say_and_close(socket, Error(code="store_unavailable", message="The hub can't store events now."))
+    except Exception as error:
+        log.error("link failed", machine_id=key.machine_id, error=type(error).__name__, exc_info=error)
+        await _say_and_close(socket, Error(code="internal", message="The hub failed; its log says why."))
     return socket
 
 

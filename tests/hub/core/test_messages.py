@@ -269,3 +269,41 @@ def test_what_the_end_of_a_turn_carries_makes_claude_go_on(books: Books, claude:
     assert books.session(claude).state == "working"
     books.take(claude.channel("ChannelSeen", message_id=message_id, evidence="transcript"), claude.stop())
     assert (books.session(claude).state, books.message_state(message_id)) == ("idle", "answered")
+
+
+def test_what_only_a_disk_remembers_is_uncertain_and_holds_nothing_back(books: Books, claude: Claude) -> None:
+    message_id = books.send(claude)
+    books.take(claude.channel("ChannelInjected", message_id=message_id, recalled=True))
+    assert books.message_state(message_id) == "uncertain"
+
+
+@pytest.mark.parametrize("reports", [["wake"], ["wake", "seen"]])
+def test_what_a_disk_remembers_says_nothing_new_of_what_is_known(
+    books: Books, claude: Claude, reports: list[str]
+) -> None:
+    message_id = books.send(claude)
+    books.take(claude.channel("ChannelInjected", message_id=message_id, via="wake"))
+    if "seen" in reports:
+        books.take(claude.take(message_id))
+    before = books.steps(message_id)
+    books.take(claude.channel("ChannelInjected", message_id=message_id, recalled=True))
+    assert books.steps(message_id) == before
+    assert books.world.messages[message_id].via == "wake"
+
+
+def test_a_dropped_message_is_moved_by_claude_alone(books: Books, claude: Claude) -> None:
+    message_id = books.send(claude)
+    books.take(claude.injected(message_id), claude.prompt("typed"), claude.stop())
+    assert books.message_state(message_id) == "uncertain"
+    books.hub(claude, "MessageCancelled", message_id=message_id, evidence="dropped")
+    books.take(claude.channel("ChannelInjected", message_id=message_id, via="wake"))
+    assert books.message_state(message_id) == "cancelled"
+    books.take(claude.take(message_id))
+    assert books.message_state(message_id) == "seen"
+
+
+def test_what_the_transcript_shows_after_the_turn_is_answered_by_that_turn(books: Books, claude: Claude) -> None:
+    message_id = books.send(claude, when="next_turn")
+    books.take(claude.prompt("go"), claude.channel("ChannelInjected", message_id=message_id, via="next_turn"))
+    books.take(claude.stop(), claude.channel("ChannelSeen", message_id=message_id, evidence="transcript"))
+    assert books.message_state(message_id) == "answered"

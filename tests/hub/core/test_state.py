@@ -202,3 +202,13 @@ def test_a_result_that_comes_long_after_its_call_was_given_up_stands_for_itself(
     books.take(claude.post_tool("lost"))
     states = [entry.data["state"] for entry in books.entries(claude, "tool")]
     assert (states[0], states[-1], len(states)) == ("interrupted", "done", 102)
+
+
+def test_a_process_without_a_channel_whose_death_an_uploader_saw_is_offline(books: Books) -> None:
+    claude = Claude()
+    books.take(claude.start(), claude.prompt("go"), claude.pre_tool("t1"))
+    books.take(claude.channel("ChannelGone"))
+    session = books.session(claude)
+    assert (session.state, session.turn, books.notices(claude)[-1]) == ("offline", "idle", "offline")
+    books.take(claude.start("resume"))
+    assert session.state == "idle"

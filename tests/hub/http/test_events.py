@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from sqlalchemy import text
 
+from hub.actions import events as events_module
 from hub.db.engine import Transaction
 from tests.hub.claude import Claude
 from tests.hub.kit import Answer, Hub, until
@@ -226,3 +227,22 @@ async def until_state(hub: Hub, claude: Claude, state: str) -> None:
         return bool((await hub.session(claude.session_id))["state"] == state)
 
     await until(look, f"{state}")
+
+
+async def test_an_event_that_the_hub_fails_to_fold_costs_no_other(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    claude = Claude()
+    poison = claude.hook("Notification", message="poison")
+    fold = events_module.fold
+
+    def fail(world: Any, event: Any) -> None:
+        if event.event_id == poison.event_id:
+            raise OverflowError("Python int too large")
+        fold(world, event)
+
+    monkeypatch.setattr(events_module, "fold", fail)
+    start, after = claude.start(), claude.prompt("after")
+    answer = await hub.post_events(start, poison, after)
+    assert answer.status == 200
+    assert answer.json["rejected"] == [{"event_id": poison.event_id, "code": "broken"}]
+    assert answer.json["committed"] == [start.event_id, after.event_id]
+    assert (await hub.session(claude.session_id))["state"] == "working"

@@ -6,8 +6,10 @@ import asyncio
 
 import pytest
 
+from hub.actions import messages as messages_module
 from tests.hub.claude import Claude
 from tests.hub.kit import Hub
+from wire.frames import Withdraw
 from wire.messages import TEXT_BYTES
 
 
@@ -169,3 +171,89 @@ async def test_a_message_to_nobody_is_404(hub: Hub) -> None:
 async def test_an_unknown_message_is_404(hub: Hub, method: str) -> None:
     answer = await hub.call(method, "/api/v1/messages/nothing", token=hub.secrets.member)
     assert (answer.status, answer.code) == (404, "not_found")
+
+
+async def test_a_change_that_was_undone_leaves_the_message_as_it_was(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also for who brings it to its session: the rows in memory are no place for what never happened."""
+    claude = Claude()
+    await hub.post_events(claude.start())
+    sent = await hub.send(claude.session_id)
+
+    async def fail(*_: object) -> None:
+        raise RuntimeError("the audit failed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(messages_module, "note_audit", fail)
+        answer = await hub.call("DELETE", f"/api/v1/messages/{sent['message_id']}", token=hub.secrets.member)
+    assert answer.status == 500
+    assert await hub.message_state(sent["message_id"]) == "queued"
+    async with hub.channel(claude) as channel:
+        assert (await channel.next_push()).message_id == sent["message_id"]
+
+
+async def test_an_uncertain_message_is_sent_again_once_as_it_was(hub: Hub) -> None:
+    claude = Claude()
+    async with hub.channel(claude) as channel:
+        await channel.send(claude.start())
+        sent = await hub.send(claude.session_id, "look", when="now")
+        await channel.send(claude.injected(sent["message_id"]))
+        path = f"/api/v1/messages/{sent['message_id']}/resend"
+        assert (await hub.call("POST", path, token=hub.secrets.member)).status == 409
+        await channel.send(claude.prompt("typed"), claude.stop())
+        assert await hub.message_state(sent["message_id"]) == "uncertain"
+        answers = await asyncio.gather(*(hub.call("POST", path, token=hub.secrets.member) for _ in range(5)))
+    assert sorted(answer.status for answer in answers) == [202, 409, 409, 409, 409]
+    (again,) = [answer.json for answer in answers if answer.status == 202]
+    message = await hub.get(f"/api/v1/messages/{again['message_id']}")
+    assert (message["text"], message["when"], message["again"]) == ("look", "now", sent["message_id"])
+    assert await hub.message_state(sent["message_id"]) == "cancelled"
+
+
+async def test_an_uncertain_message_is_dropped(hub: Hub) -> None:
+    claude = Claude()
+    async with hub.channel(claude) as channel:
+        await channel.send(claude.start())
+        sent = await hub.send(claude.session_id)
+        await channel.send(claude.injected(sent["message_id"]), claude.prompt("typed"), claude.stop())
+        answer = await hub.call("DELETE", f"/api/v1/messages/{sent['message_id']}", token=hub.secrets.member)
+        assert (answer.status, answer.json["state"]) == (200, "cancelled")
+        message = await hub.get(f"/api/v1/messages/{sent['message_id']}")
+    assert [receipt["state"] for receipt in message["receipts"]][-1] == "cancelled"
+    assert message["receipts"][-1]["evidence"] == "dropped"
+
+
+async def test_queued_messages_change_places(hub: Hub) -> None:
+    claude = Claude()
+    await hub.post_events(claude.start())
+    ids = [(await hub.send(claude.session_id, text))["message_id"] for text in ("one", "two", "three")]
+    answer = await hub.call("POST", f"/api/v1/messages/{ids[2]}/move", {"before": ids[0]}, token=hub.secrets.member)
+    assert answer.status == 200
+    assert (await hub.session(claude.session_id))["queue"] == [ids[2], ids[0], ids[1]]
+    elsewhere = await hub.call(
+        "POST", f"/api/v1/messages/{ids[2]}/move", {"before": "nowhere"}, token=hub.secrets.member
+    )
+    assert elsewhere.status == 409
+    async with hub.channel(claude) as channel:
+        assert (await channel.next_push()).text == "three"
+
+
+async def test_what_is_taken_back_on_its_way_is_withdrawn(hub: Hub) -> None:
+    claude = Claude()
+    async with hub.channel(claude, level=2) as channel:
+        await channel.send(claude.start())
+        sent = await hub.send(claude.session_id)
+        assert (await channel.next_push()).message_id == sent["message_id"]
+        await hub.call("DELETE", f"/api/v1/messages/{sent['message_id']}", token=hub.secrets.member)
+        assert (await channel.expect(Withdraw)).message_id == sent["message_id"]
+
+
+async def test_a_channel_of_level_1_is_sent_no_frame_that_it_does_not_know(hub: Hub) -> None:
+    claude = Claude()
+    async with hub.channel(claude, level=1) as channel:
+        await channel.send(claude.start())
+        waiting = await hub.send(claude.session_id, "later", when="next_turn")
+        sent = await hub.send(claude.session_id)
+        assert (await channel.next_push()).message_id == sent["message_id"]
+        await hub.call("DELETE", f"/api/v1/messages/{sent['message_id']}", token=hub.secrets.member)
+        assert await channel.send(claude.prompt("go")) == []  # its answer is the next frame
+        assert await hub.message_state(waiting["message_id"]) == "queued"
