@@ -127,6 +127,8 @@ def find_wrong_message(message: dict[str, Any], truths: list[Truth], store: Stor
         wrong.append(f"{about} and was injected {got} times")
     if state in ("seen", "answered") and not took:
         wrong.append(f"{about}, but nobody took it")
+    if state == "delivered" and not took:
+        wrong.append(f"{about}, but nobody has it any more")
     if state in ("queued", "cancelled", "expired") and took:
         wrong.append(f"{about}, but was taken by {took[0].name}")
     if shown and state not in ("seen", "answered"):
