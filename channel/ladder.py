@@ -23,6 +23,7 @@ from channel.steps import (
     Offer,
     Ping,
     Reason,
+    Recall,
     Release,
     Report,
     Retract,
@@ -116,11 +117,10 @@ class Ladder:
 
     def receive(self, push: Push, now: float, *, known: bool) -> list[Effect]:
         """A message from the hub; ``known`` if it was injected before, as the disk has it."""
-        message = self._messages.get(push.message_id)
-        if message is not None:
-            return [Report(push, None)] if message.stage in (Stage.PUSHED, Stage.SAID) else []
+        if push.message_id in self._messages:
+            return []  # what became of it has been told, or will be
         if known:
-            return [Report(push, None)]
+            return [Recall(push)]
         if not self._make_room():
             return [Decline(push, "busy")]
         self._messages[push.message_id] = Message(push, now)
@@ -209,9 +209,9 @@ class Ladder:
         return self._give_up(message, "busy") if message is not None else []
 
     def repeat(self, message_id: str) -> list[Effect]:
-        """The disk says that it was injected, after all."""
+        """The disk says that it was injected before, after all."""
         message = self._messages.pop(message_id, None)
-        return [Report(message.push, None)] if message is not None else []
+        return [Recall(message.push)] if message is not None else []
 
     # -- what to do ------------------------------------------------------------------------
 

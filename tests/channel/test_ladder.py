@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from channel.ladder import HOLD_SECONDS, LISTEN_SECONDS, MESSAGES, PARK_SECONDS, PING_SECONDS, PINGS, Ladder
-from channel.steps import Decline, Effect, Notify, Offer, Ping, Release, Report, Retract, Seen, Slot, View, Ways
+from channel.steps import Decline, Effect, Notify, Offer, Ping, Recall, Release, Report, Retract, Seen, Slot, View, Ways
 from wire.frames import Push, When
 
 A, B = "session-a", "session-b"
@@ -181,9 +181,24 @@ def test_too_many_at_once_are_declined() -> None:
 # -- what was said already ----------------------------------------------------------------
 
 
-def test_what_the_disk_knows_is_only_reported_again() -> None:
-    push = a_push()
-    assert a_ladder().receive(push, 1.0, known=True) == [Report(push, None)]
+def test_what_only_the_disk_knows_is_recalled_and_not_said() -> None:
+    ladder, push = a_ladder(), a_push()
+    assert ladder.receive(push, 1.0, known=True) == [Recall(push)]
+    assert step(ladder, IDLE, 1.0) == []
+
+
+def test_what_another_channel_notes_at_the_same_moment_is_recalled() -> None:
+    ladder, push = a_ladder(), a_push()
+    assert give(ladder, push, IDLE) == [Notify(push, "channel")]
+    assert ladder.repeat("m") == [Recall(push)]
+    assert ladder.list_unseen() == []
+    assert step(ladder, IDLE, 101.0) == []
+
+
+def test_a_push_that_is_held_here_is_not_reported_twice_though_the_disk_knows_it() -> None:
+    ladder, push = a_ladder(), a_push()
+    give(ladder, push, IDLE)
+    assert ladder.receive(push, 101.0, known=True) == []
 
 
 def test_the_same_push_again_changes_nothing() -> None:
@@ -193,7 +208,7 @@ def test_the_same_push_again_changes_nothing() -> None:
     step(ladder, PARKED, 101.0)
     assert give(ladder, push, PARKED) == []
     assert ladder.take_release("m", 101.0, is_taken=True) == [Report(push, "wake")]
-    assert give(ladder, push, PARKED) == [Report(push, None)]
+    assert give(ladder, push, PARKED) == []
 
 
 def test_a_parked_hook_that_went_without_the_text_leaves_the_next_way() -> None:
