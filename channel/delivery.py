@@ -28,7 +28,7 @@ from channel.ring import Ring
 from channel.session import Session
 from channel.status import AT_REST
 from channel.stdio import Stdio
-from channel.steps import Decline, Effect, Notify, Offer, Ping, Release, Report, Retract, Seen, View, Ways
+from channel.steps import Decline, Effect, Notify, Offer, Ping, Recall, Release, Report, Retract, Seen, View, Ways
 from channel.text import build_tag, neutralise, neutralise_name
 from wire.frames import Declined, Push
 from wire.messages import build_meta, find_message_ids
@@ -166,10 +166,12 @@ class Delivery:
                 case _:
                     self._send(effect)
 
-    def _send(self, effect: Report | Seen | Decline | Ways) -> None:
+    def _send(self, effect: Report | Recall | Seen | Decline | Ways) -> None:
         match effect:
             case Report():
                 self._tell("ChannelInjected", effect.push, via=effect.via)
+            case Recall():
+                self._tell("ChannelInjected", effect.push, recalled=True)
             case Seen():
                 self._tell("ChannelSeen", effect.push, evidence="transcript")
             case Decline():

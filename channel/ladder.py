@@ -23,6 +23,7 @@ from channel.steps import (
     Offer,
     Ping,
     Reason,
+    Recall,
     Release,
     Report,
     Retract,
@@ -65,8 +66,8 @@ class Stage(Enum):
 
 class Message(msgspec.Struct):
     """One under way. ``noted``: on disk, as injected. ``again``: the hub has been told of a first way. ``withdrawn``:
-    its sender wants it back. ``queued``: the client keeps it for later. ``quiet``: pings answered in a row while it
-    was unseen.
+    nobody wants it said any more. ``queued``: the client keeps it for later. ``quiet``: pings answered in a row while
+    it was unseen.
     """
 
     push: Push
@@ -116,27 +117,24 @@ class Ladder:
 
     def receive(self, push: Push, now: float, *, known: bool) -> list[Effect]:
         """A message from the hub; ``known`` if it was injected before, as the disk has it."""
-        message = self._messages.get(push.message_id)
-        if message is not None:
-            return [Report(push, None)] if message.stage in (Stage.PUSHED, Stage.SAID) else []
+        if push.message_id in self._messages:
+            return []  # what became of it has been told, or will be
         if known:
-            return [Report(push, None)]
+            return [Recall(push)]
         if not self._make_room():
             return [Decline(push, "busy")]
         self._messages[push.message_id] = Message(push, now)
         return []
 
     def withdraw(self, message_id: str) -> list[Effect]:
-        """Its sender took it back."""
+        """Its sender took it back, gave it up or sent it again: from here on it goes no further way."""
         message = self._messages.get(message_id)
-        if message is None or message.again:
+        if message is None:
             return []
+        message.withdrawn = True
         if message.stage is Stage.HELD:
             del self._messages[message_id]
-        elif message.stage is Stage.OFFERED:
-            message.withdrawn = True
-            return [Retract(message.push, message.slot)]
-        return []
+        return [Retract(message.push, message.slot)] if message.stage is Stage.OFFERED else []
 
     def is_noted(self, message_id: str) -> bool:
         """Whether the disk knows of it through us."""
@@ -151,14 +149,14 @@ class Ladder:
 
     def take_pong(self, number: int, view: View, now: float) -> list[Effect]:
         """The client has answered a ping, and so has read all that was written before it."""
-        for message in self._messages.values():
+        for message in list(self._messages.values()):
             if message.ping == number:
                 message.ping = None
                 message.ping_at = now + PING_SECONDS
                 message.quiet = message.quiet + 1 if self._is_quiet(message, view) else 0
                 if message.quiet >= PINGS:
-                    self.dropped = True
-                    message.stage, message.again, message.since = Stage.HELD, True, now
+                    self.dropped = message.again = True
+                    self._hold(message, now)
         return self.step(view, now)
 
     def take_release(self, message_id: str, now: float, *, is_taken: bool) -> list[Effect]:
@@ -169,7 +167,7 @@ class Ladder:
         if is_taken:
             message.stage = Stage.SAID
             return [Report(message.push, "wake")]
-        message.stage, message.since = Stage.HELD, now
+        self._hold(message, now)
         return []
 
     def take_back(self, message_id: str, now: float, *, is_back: bool) -> None:
@@ -177,10 +175,9 @@ class Ladder:
         message = self._messages.get(message_id)
         if message is not None and not is_back:
             message.stage = Stage.SAID
-        elif message is not None and message.withdrawn:
-            del self._messages[message_id]
         elif message is not None:
-            message.stage, message.since, message.noted = Stage.HELD, now, False
+            message.noted = False
+            self._hold(message, now)
 
     def take_claim(self, message_id: str) -> None:
         """A hook has handed it over, and left the record of it."""
@@ -209,9 +206,9 @@ class Ladder:
         return self._give_up(message, "busy") if message is not None else []
 
     def repeat(self, message_id: str) -> list[Effect]:
-        """The disk says that it was injected, after all."""
+        """The disk says that it was injected before, after all."""
         message = self._messages.pop(message_id, None)
-        return [Report(message.push, None)] if message is not None else []
+        return [Recall(message.push)] if message is not None else []
 
     # -- what to do ------------------------------------------------------------------------
 
@@ -281,6 +278,12 @@ class Ladder:
             return []
         message.stage, message.slot = Stage.OFFERED, slot
         return [Offer(message.push, slot)]
+
+    def _hold(self, message: Message, now: float) -> None:
+        """It is unsaid, and so takes the next way, if anybody still wants that."""
+        message.stage, message.since = Stage.HELD, now
+        if message.withdrawn:
+            del self._messages[message.push.message_id]
 
     def _give_up(self, message: Message, reason: Reason) -> list[Effect]:
         if message.again:

@@ -62,10 +62,16 @@ class Retract(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """Tell the hub that it was injected; None: before, we don't know which way."""
+    """Tell the hub that it was injected."""
 
     push: Push
-    via: Via | None
+    via: Via
+
+
+class Recall(msgspec.Struct, frozen=True):
+    """Tell the hub that a channel before us was about to inject it: nobody knows whether Claude got it."""
+
+    push: Push
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -91,4 +97,4 @@ class Ways(msgspec.Struct, frozen=True):
     why: Why | None
 
 
-Effect = Notify | Ping | Release | Offer | Retract | Report | Seen | Decline | Ways
+Effect = Notify | Ping | Release | Offer | Retract | Report | Recall | Seen | Decline | Ways

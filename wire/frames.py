@@ -123,7 +123,9 @@ class Push(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="pus
 
 
 class Withdraw(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="withdraw"):
-    """A pushed message was taken back: let go of it if it isn't injected yet. Level 2; has no answer."""
+    """A person cancelled the message, gave it up or sent it anew: let go of it if it isn't injected yet, and try no
+    further way if it proves dropped. Level 2; has no answer.
+    """
 
     message_id: str
 

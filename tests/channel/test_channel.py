@@ -83,13 +83,15 @@ async def test_a_push_is_injected_once_and_reported(linked: Claude, hub: HubDoub
     assert (linked.home / "injected.log").read_text().split() == ["msg-1"]
 
 
-async def test_the_same_push_again_is_only_reported_again(linked: Claude, hub: HubDouble) -> None:
+async def test_the_same_push_again_is_neither_said_nor_reported_again(linked: Claude, hub: HubDouble) -> None:
     await hub.push("msg-1", SESSION)
     await hub.until(lambda: len(hub.named("ChannelInjected")) == 1, "the report")
     await linked.hook("Stop")
     await hub.push("msg-1", SESSION)
-    await hub.until(lambda: len(hub.named("ChannelInjected")) == 2, "the second report")
-    assert len(linked.notifications) == 1
+    await hub.push("msg-2", SESSION, when="now")
+    await hub.until(lambda: len(hub.named("ChannelInjected")) == 2, "the next one's report")
+    assert [body["message_id"] for body in hub.named("ChannelInjected")] == ["msg-1", "msg-2"]
+    assert len(linked.notifications) == 2
 
 
 async def test_a_channel_started_anew_remembers_what_was_injected(linked: Claude, hub: HubDouble) -> None:
@@ -102,6 +104,8 @@ async def test_a_channel_started_anew_remembers_what_was_injected(linked: Claude
     linked.notifications.clear()
     await hub.push("msg-1", SESSION)
     await hub.until(lambda: len(hub.named("ChannelInjected")) == 2, "the second report")
+    recalled = hub.named("ChannelInjected")[1]
+    assert (recalled["message_id"], recalled["recalled"], recalled.get("via")) == ("msg-1", True, None)
     assert linked.notifications == []
 
 

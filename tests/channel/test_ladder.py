@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from channel.ladder import HOLD_SECONDS, LISTEN_SECONDS, MESSAGES, PARK_SECONDS, PING_SECONDS, PINGS, Ladder
-from channel.steps import Decline, Effect, Notify, Offer, Ping, Release, Report, Retract, Seen, Slot, View, Ways
+from channel.steps import Decline, Effect, Notify, Offer, Ping, Recall, Release, Report, Retract, Seen, Slot, View, Ways
 from wire.frames import Push, When
 
 A, B = "session-a", "session-b"
@@ -181,9 +181,24 @@ def test_too_many_at_once_are_declined() -> None:
 # -- what was said already ----------------------------------------------------------------
 
 
-def test_what_the_disk_knows_is_only_reported_again() -> None:
-    push = a_push()
-    assert a_ladder().receive(push, 1.0, known=True) == [Report(push, None)]
+def test_what_only_the_disk_knows_is_recalled_and_not_said() -> None:
+    ladder, push = a_ladder(), a_push()
+    assert ladder.receive(push, 1.0, known=True) == [Recall(push)]
+    assert step(ladder, IDLE, 1.0) == []
+
+
+def test_what_another_channel_notes_at_the_same_moment_is_recalled() -> None:
+    ladder, push = a_ladder(), a_push()
+    assert give(ladder, push, IDLE) == [Notify(push, "channel")]
+    assert ladder.repeat("m") == [Recall(push)]
+    assert ladder.list_unseen() == []
+    assert step(ladder, IDLE, 101.0) == []
+
+
+def test_a_push_that_is_held_here_is_not_reported_twice_though_the_disk_knows_it() -> None:
+    ladder, push = a_ladder(), a_push()
+    give(ladder, push, IDLE)
+    assert ladder.receive(push, 101.0, known=True) == []
 
 
 def test_the_same_push_again_changes_nothing() -> None:
@@ -193,7 +208,7 @@ def test_the_same_push_again_changes_nothing() -> None:
     step(ladder, PARKED, 101.0)
     assert give(ladder, push, PARKED) == []
     assert ladder.take_release("m", 101.0, is_taken=True) == [Report(push, "wake")]
-    assert give(ladder, push, PARKED) == [Report(push, None)]
+    assert give(ladder, push, PARKED) == []
 
 
 def test_a_parked_hook_that_went_without_the_text_leaves_the_next_way() -> None:
@@ -222,6 +237,70 @@ def test_it_can_be_withdrawn_until_it_is_said() -> None:
     ladder.take_back("o", 101.0, is_back=True)
     assert step(ladder, BUSY, 101.0) == []
     assert ladder.list_unseen() == ["p"]
+
+
+def test_what_waits_for_its_second_way_can_be_withdrawn() -> None:
+    ladder, push = a_ladder(), a_push()
+    give(ladder, push, PARKED)
+    answer_pings(ladder, IDLE, 100.0)
+    assert step(ladder, BUSY, 103.0) == []
+    assert ladder.withdraw("m") == []
+    assert step(ladder, PARKED, 110.0) == []
+    assert ladder.list_unseen() == []
+
+
+def test_what_lies_in_a_file_as_its_second_way_can_be_withdrawn() -> None:
+    ladder, push = a_ladder(), a_push(when="now")
+    give(ladder, push, IDLE)
+    answer_pings(ladder, IDLE, 100.0)
+    assert step(ladder, BUSY, 103.0) == [Offer(push, "now")]
+    assert ladder.withdraw("m") == [Retract(push, "now")]
+    ladder.take_back("m", 104.0, is_back=True)
+    assert step(ladder, PARKED, 110.0) == []
+
+
+def test_a_withdrawn_file_that_a_hook_had_before_us_is_said() -> None:
+    ladder, push = a_ladder(), a_push(when="next_turn")
+    give(ladder, push, IDLE)
+    assert ladder.withdraw("m") == [Retract(push, "next")]
+    ladder.take_back("m", 101.0, is_back=False)
+    assert step(ladder, PARKED, 110.0) == []
+    assert ladder.list_unseen() == ["m"]
+
+
+def test_a_withdrawn_push_that_is_dropped_takes_no_second_way() -> None:
+    ladder = a_ladder()
+    give(ladder, a_push(), PARKED)
+    assert ladder.withdraw("m") == []
+    assert answer_pings(ladder, PARKED, 100.0)[0] == []
+    assert ladder.dropped
+    assert step(ladder, PARKED, 110.0) == []
+    assert ladder.list_unseen() == []
+
+
+def test_a_withdrawn_push_that_claude_got_is_still_told() -> None:
+    ladder, push = a_ladder(), a_push()
+    give(ladder, push, PARKED)
+    ladder.withdraw("m")
+    assert ladder.take_sight("m", is_transcript=True) == [Seen(push)]
+
+
+def test_what_a_parked_hook_went_without_takes_no_second_way_if_it_was_withdrawn_meanwhile() -> None:
+    for is_taken in (True, False):
+        ladder, push = a_ladder(flag=False), a_push()
+        give(ladder, push, PARKED)
+        assert ladder.withdraw("m") == []
+        assert ladder.take_release("m", 101.0, is_taken=is_taken) == ([Report(push, "wake")] if is_taken else [])
+        assert step(ladder, PARKED, 110.0) == []
+        assert ladder.list_unseen() == (["m"] if is_taken else [])
+
+
+def test_withdrawing_what_was_said_changes_nothing() -> None:
+    ladder, push = a_ladder(), a_push(when="next_turn")
+    give(ladder, push, IDLE)
+    ladder.take_claim("m")
+    assert ladder.withdraw("m") == []
+    assert ladder.list_unseen() == ["m"]
 
 
 def test_a_disk_that_takes_no_note_declines() -> None:
@@ -338,6 +417,7 @@ class Client(RuleBasedStateMachine):
         self.given: set[str] = set()
         self.said: list[str] = []
         self.declined: list[str] = []
+        self.withdrawn: set[str] = set()
 
     @initialize(flag=st.booleans(), has_channels=st.booleans())
     def it_starts(self, flag: bool, has_channels: bool) -> None:
@@ -354,10 +434,15 @@ class Client(RuleBasedStateMachine):
             self.do(self.ladder.receive(a_push(message_id, when), self.now, known=False))
             self.look()
 
+    @precondition(lambda self: self.given)
     @rule(number=st.integers(0, 5))
     def a_push_is_withdrawn(self, number: int) -> None:
-        self.do(self.ladder.withdraw(f"m{number}"))
-        self.look()
+        message_id = f"m{number}"
+        if message_id in self.given:
+            self.withdrawn.add(message_id)
+            self.declined = [other for other in self.declined if other != message_id]
+            self.do(self.ladder.withdraw(message_id))
+            self.look()
 
     @rule()
     def it_freezes_or_thaws(self) -> None:
@@ -437,6 +522,7 @@ class Client(RuleBasedStateMachine):
 
     def do(self, effects: list[Effect]) -> None:
         for effect in effects:
+            assert not (isinstance(effect, Notify | Release | Offer) and effect.push.message_id in self.withdrawn)
             match effect:
                 case Notify() | Ping():
                     self.pipe.append(effect)
