@@ -165,6 +165,17 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     limits: dict[str, Limit] | None = None
 
 
+class Baseline(msgspec.Struct, frozen=True, kw_only=True):
+    """What a copied transcript had counted before its new machine used anything: ``totals``, the client's cost, and
+    of the days only the latest (empty without one), since those before it get no more.
+    """
+
+    totals: dict[str, Tokens] = {}
+    cost_usd: float = 0
+    day: str = ""
+    day_totals: dict[str, Tokens] = {}
+
+
 class DayUsage(msgspec.Struct, frozen=True, kw_only=True):
     """What a session used on one day (UTC, ``2026-11-21``) with one model."""
 
@@ -217,7 +228,7 @@ class Session(msgspec.Struct, kw_only=True):
     in the background when the last turn ended. ``streams``: its client shows text
     as it comes; ``filled_by``: where the last words stand that came in place of that; ``progress``: where this turn's
     progress entry is; ``early``: how many of its texts came late. ``foreign``: another machine spoke for this
-    ``claude_id`` first, so this is a row of its own (see ``name_foreign``).
+    ``claude_id`` first, so this is a row of its own (see ``name_foreign``), whose ``usage`` begins at ``baseline``.
     """
 
     session_id: str
@@ -245,6 +256,7 @@ class Session(msgspec.Struct, kw_only=True):
     progress: int | None = None
     early: int = 0
     usage: Usage = Usage()
+    baseline: Baseline | None = None
     turn_started_at: int | None = None
     turn_position: int = 0
     passed_over: list[str] = []
