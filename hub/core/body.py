@@ -6,14 +6,26 @@ event's name is optional, and unknown fields are ignored: the body itself is kep
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
-from hub.core.model import Evidence, Limit, Relation, Tokens, Via, WhyNot
+from hub.core.model import COUNT_MAX, Count, Evidence, Limit, Percent, Relation, Tokens, Via, WhyNot
 from wire.frames import ID_CHARS, When
 
 Source = Literal["hook", "channel", "hub"]
+
+COST_MAX = 1e9
+
+Cost = Annotated[float, Meta(ge=0, le=COST_MAX)]
+Duration = Annotated[float, Meta(ge=-COUNT_MAX, le=COUNT_MAX)]  # below 0 where a clock was set back
+ModelName = Annotated[str, Meta(max_length=100)]
+ByModel = Annotated[dict[ModelName, Tokens], Meta(max_length=20)]
+Day = Annotated[str, Meta(pattern=r"\A[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])\Z")]
+Days = Annotated[dict[Day, ByModel], Meta(max_length=400)]
+Limits = Annotated[dict[Annotated[str, Meta(max_length=50)], Limit], Meta(max_length=10)]
+"""What a session's record takes and every page can show: more than any channel of ours reports."""
 
 
 class UsageReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,13 +34,13 @@ class UsageReport(msgspec.Struct, frozen=True, kw_only=True):
     ``totals`` by model and ``days`` (UTC) by day and model only grow; None is what it doesn't know.
     """
 
-    context_used: int | None = None
-    context_window: int | None = None
-    model: str | None = None
-    cost_usd: float | None = None
-    totals: dict[str, Tokens] = {}
-    days: dict[str, dict[str, Tokens]] = {}
-    limits: dict[str, Limit] | None = None
+    context_used: Count | None = None
+    context_window: Count | None = None
+    model: ModelName | None = None
+    cost_usd: Cost | None = None
+    totals: ByModel = {}
+    days: Days = {}
+    limits: Limits | None = None
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,13 +56,13 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
     prompt: str = ""
     message_id: str | None = None
     delta: str = ""
-    index: int | None = None
+    index: Count | None = None
     final: bool = False
     tool_name: str = ""
     tool_use_id: str = ""
     tool_input: dict[str, Any] = {}
     tool_response: Any = None
-    duration_ms: float | None = None
+    duration_ms: Duration | None = None
     error: Any = None
     is_interrupt: bool = False
     last_assistant_message: str | None = None
@@ -59,12 +71,12 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
     background_tasks: Any = None
 
     text: str = ""
-    percent: float | None = None
+    percent: Percent | None = None
     phase: str | None = None
     status: str | None = None
     branch: str | None = None
-    dropped: int = 0
-    cut: int = 0
+    dropped: Count = 0
+    cut: Count = 0
     via: Via = "channel"
     recalled: bool = False
     channel: bool = False
@@ -74,7 +86,7 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
     usage: UsageReport | None = None
     previous: str | None = None
     relation: Relation | None = None
-    since: int = 0
+    since: Count = 0
     hook: str = ""
 
     started_at: int = 0
@@ -135,7 +147,7 @@ _named = msgspec.json.Decoder(_Named)
 
 
 def parse_body(raw: bytes | msgspec.Raw, source: Source) -> Body:
-    """Read a body; one with a field of an unexpected type is read by its names alone. Raises MalformedBody."""
+    """Read a body; one with a field of an unexpected type or size is read by its names alone. Raises MalformedBody."""
     body: Body
     try:
         body = _hook_body.decode(raw) if source == "hook" else _own_body.decode(raw)

@@ -5,9 +5,10 @@ Times are microseconds since the epoch inside the hub and RFC 3339 on the outsid
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 from wire.frames import When
 
@@ -53,6 +54,14 @@ DELIVERY_REASONS: dict[DeliveryReason, str] = {
     "print": "Claude Code runs in print mode (-p), which takes no messages between turns.",
 }
 """Why a message doesn't go by the channel, for people."""
+
+
+COUNT_MAX = 2**53
+"""A larger number isn't exact in the JSON of every reader. As a time it is the year 2255, which every calendar has."""
+
+Count = Annotated[int, Meta(ge=0, le=COUNT_MAX)]
+Percent = Annotated[float, Meta(ge=0, le=1000)]
+"""Numbers that a machine reports. What it says is its word, so nobody who shows it may have to expect more."""
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,17 +139,17 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
 class Limit(msgspec.Struct, frozen=True, kw_only=True):
     """How much of a window of the plan's rate limit is used."""
 
-    used_percent: float
-    resets_at: int | None = None
+    used_percent: Percent
+    resets_at: Count | None = None
 
 
 class Tokens(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens as the provider counts them; ``cache_read`` and ``cache_write`` are input besides ``input``."""
 
-    input: int = 0
-    output: int = 0
-    cache_read: int = 0
-    cache_write: int = 0
+    input: Count = 0
+    output: Count = 0
+    cache_read: Count = 0
+    cache_write: Count = 0
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,6 +163,17 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     cost_usd: float | None = None
     is_estimate: bool = False
     limits: dict[str, Limit] | None = None
+
+
+class Baseline(msgspec.Struct, frozen=True, kw_only=True):
+    """What a copied transcript had counted before its new machine used anything: ``totals``, the client's cost, and
+    of the days only the latest (empty without one), since those before it get no more.
+    """
+
+    totals: dict[str, Tokens] = {}
+    cost_usd: float = 0
+    day: str = ""
+    day_totals: dict[str, Tokens] = {}
 
 
 class DayUsage(msgspec.Struct, frozen=True, kw_only=True):
@@ -208,7 +228,7 @@ class Session(msgspec.Struct, kw_only=True):
     in the background when the last turn ended. ``streams``: its client shows text
     as it comes; ``filled_by``: where the last words stand that came in place of that; ``progress``: where this turn's
     progress entry is; ``early``: how many of its texts came late. ``foreign``: another machine spoke for this
-    ``claude_id`` first, so this is a row of its own (see ``name_foreign``).
+    ``claude_id`` first, so this is a row of its own (see ``name_foreign``), whose ``usage`` begins at ``baseline``.
     """
 
     session_id: str
@@ -236,6 +256,7 @@ class Session(msgspec.Struct, kw_only=True):
     progress: int | None = None
     early: int = 0
     usage: Usage = Usage()
+    baseline: Baseline | None = None
     turn_started_at: int | None = None
     turn_position: int = 0
     passed_over: list[str] = []

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import case, func, select, tuple_
+from sqlalchemy import Column, ColumnElement, Integer, case, cast, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.core.model import DayUsage, Entry, Machine, Message, Receipt, Session
+from hub.core.model import COUNT_MAX, DayUsage, Entry, Machine, Message, Receipt, Session
 from hub.core.receipts import STEPS
 from hub.db import schema
 from hub.db.rows import to_entry, to_machine, to_message, to_session
@@ -139,7 +139,7 @@ async def list_usage(
     isn't known.
     """
     table = schema.usage
-    sums = [func.sum(table.c[name]).label(name) for name in ("input", "output", "cache_read", "cache_write")]
+    sums = [_add_up(table.c[name]).label(name) for name in ("input", "output", "cache_read", "cache_write")]
     cost = case((func.count() == func.count(table.c.cost_usd), func.sum(table.c.cost_usd))).label("cost_usd")
     query = select(table.c.day, table.c.model, *sums, cost).group_by(table.c.day, table.c.model)
     if first is not None:
@@ -152,6 +152,13 @@ async def list_usage(
         query = query.where(table.c.machine_id == machine_id)
     rows = await conn.execute(query.order_by(table.c.day.desc(), table.c.model).limit(USAGE_ROWS))
     return [DayUsage(session_id=session_id or "", machine_id=machine_id or "", **dict(row)) for row in rows.mappings()]
+
+
+def _add_up(column: Column[int]) -> ColumnElement[int]:
+    """A sum that ends at COUNT_MAX: ``sum`` fails for everybody where one machine's claims add up to more than an
+    integer holds.
+    """
+    return cast(func.min(func.total(column), COUNT_MAX), Integer)
 
 
 async def list_waiting(conn: AsyncConnection) -> list[Message]:

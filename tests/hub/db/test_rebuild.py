@@ -19,7 +19,7 @@ from sqlalchemy import select
 from hub.actions.events import Draft, build_hub_event, do_ingest, read_event, record
 from hub.core.body import Body, Stored, parse_body
 from hub.core.fold import fold
-from hub.core.model import name_foreign
+from hub.core.model import Tokens, name_foreign
 from hub.core.world import World
 from hub.db import queries, schema
 from hub.db.books import load_sessions
@@ -200,6 +200,12 @@ async def test_a_day_of_work_rebuilds(fresh: Any, secrets_of_template: Secrets) 
     await check_rebuild(fresh, secrets_of_template.atlas.machine_id, steps, random.Random(1))
 
 
+def use(claude: Claude, tokens: int) -> Event:
+    """So much in all, all on one day."""
+    totals = {"model": {"input": tokens}}
+    return claude.channel("ChannelUsage", usage={"totals": totals, "days": {"2026-11-21": totals}})
+
+
 async def test_a_session_of_two_machines_rebuilds(fresh: Any, secrets_of_template: Secrets) -> None:
     """Its copy is a row of the other machine's own, which is cleared and forked like any."""
     atlas, borea = secrets_of_template.atlas.machine_id, secrets_of_template.borea.machine_id
@@ -209,7 +215,8 @@ async def test_a_session_of_two_machines_rebuilds(fresh: Any, secrets_of_templat
     db = await open_at(fresh())
     try:
         await do_ingest(db, atlas, [home.start(), *home.turn("at home", "done")])
-        await do_ingest(db, borea, [away.start("resume"), *away.turn("on the way", "done")])
+        await do_ingest(db, borea, [away.start("resume"), use(away, 10), *away.turn("on the way", "done")])
+        await do_ingest(db, borea, [use(away, 17)])
         forked = Claude(pid=33)
         lineage = forked.channel("ChannelLineage", previous=home.session_id, relation="fork")
         await do_ingest(db, borea, [forked.start("fork")])
@@ -221,6 +228,7 @@ async def test_a_session_of_two_machines_rebuilds(fresh: Any, secrets_of_templat
             found = {session.session_id: session for session in await load_sessions(conn, named)}
         assert [found[name].previous_session_id for name in named] == [home.session_id, copy, copy]
         assert [found[name].relation for name in named] == ["resume", "fork", "clear"]
+        assert found[copy].usage.totals == {"model": Tokens(input=7)}
         assert fold_in_one_world(await read_events(db), machines) == await read_rows(db)
     finally:
         await db.close()
