@@ -26,6 +26,7 @@ from channel.outbox import Seen as Heard
 from channel.process import Parent
 from channel.ring import Ring
 from channel.session import Session
+from channel.spool import Record
 from channel.status import AT_REST
 from channel.stdio import Stdio
 from channel.steps import Decline, Effect, Notify, Offer, Ping, Recall, Release, Report, Retract, Seen, View, Ways
@@ -35,7 +36,9 @@ from wire.messages import build_meta, find_message_ids
 
 
 class Delivery:
-    """One a channel. ``report`` keeps an event for the hub, come what may; ``answer`` sends a frame if it can."""
+    """One a channel. ``report`` keeps an event for the hub, come what may, ``keep`` one that is still on disk if that
+    raises OSError; ``answer`` sends a frame if it can.
+    """
 
     def __init__(
         self,
@@ -47,6 +50,7 @@ class Delivery:
         status: StatusFile,
         on_ring: Callable[[], None],
         report: Callable[[dict[str, Any]], None],
+        keep: Callable[[Record], None],
         answer: Callable[[Declined], None],
         log: logging.Logger,
     ) -> None:
@@ -55,6 +59,7 @@ class Delivery:
         self._stdio = stdio
         self._status = status
         self._report = report
+        self._keep = keep
         self._answer = answer
         self._log = log
         self._ladder = Ladder()
@@ -70,8 +75,7 @@ class Delivery:
         """How Claude Code was started is known. What a channel before us has left in files is the hub's again."""
         self._ladder.launch(flag=parent.takes_pushes, is_print=parent.prints)
         with guarded(self._log, "what another channel left could not be taken back"):
-            for message_id in self._handover.sweep():
-                self._injected.forget(message_id)
+            self._sweep(also_own=True)
             self._collect_claimed()
         self.look()
 
@@ -83,6 +87,10 @@ class Delivery:
     def receive(self, push: Push) -> None:
         """A message from the hub."""
         known = self._injected.has(push.message_id)
+        if known:
+            with guarded(self._log, "what waits for dead processes could not be taken back"):
+                self._sweep(also_own=False)
+            known = self._injected.has(push.message_id)
         self._do(self._ladder.receive(push, _now(), known=known))
         self.look()
 
@@ -111,8 +119,7 @@ class Delivery:
     def tick(self) -> None:
         """Now and then: what nobody rings for."""
         self._read_transcript()
-        if self._ladder.list_offered():
-            self._collect_claimed()
+        self._collect_claimed()
         self.look()
 
     def close(self) -> None:
@@ -262,9 +269,13 @@ class Delivery:
         self._log.info("message %s goes to Claude", push.message_id)
 
     def _collect_claimed(self) -> None:
-        for claimed in self._handover.collect_claimed():
-            self._ladder.take_claim(claimed.message_id)
-            self._report({"hook_event_name": "ChannelInjected", **msgspec.structs.asdict(claimed)})
+        with contextlib.suppress(OSError):  # the disk is full: the file stays for the next time
+            for message_id in self._handover.collect_claimed(self._keep):
+                self._ladder.take_claim(message_id)
+
+    def _sweep(self, *, also_own: bool) -> None:
+        for message_id in self._handover.sweep(also_own=also_own):
+            self._injected.forget(message_id)
 
     def _mark(self, push: Push) -> None:
         """What the transcript shows from here on matters, unless an earlier message is still looked for."""

@@ -24,6 +24,7 @@ from channel.config import find_home
 from channel.delivery import Delivery
 from channel.facts import StatusFile, read_branch
 from channel.gap import report_gaps
+from channel.handover import report_claims
 from channel.lineage import Lineage
 from channel.link import Link, Status
 from channel.log import build_logger, guarded
@@ -85,6 +86,7 @@ class Channel:
             status=self._status,
             on_ring=self._on_ring,
             report=self._report,
+            keep=self._keep,
             answer=self._answer,
             log=self._log,
         )
@@ -215,10 +217,13 @@ class Channel:
             if lineage is not None:
                 self._owed.append(lineage)
 
-    def _report_gap(self) -> None:
-        """Say how many events the hooks had no room for, dead processes' included; raises OSError."""
-        if report_gaps(self._home / "spool", self._parent_pid, self._outbox.put):
-            self._link.wake()
+    def _report_left(self) -> None:
+        """Say what hooks could not: how many events had no room, and what was handed over to processes that have
+        died since; raises OSError.
+        """
+        run, spool = self._home / "run", self._home / "spool"
+        report_gaps(spool, self._parent_pid, self._keep)
+        report_claims(run, spool, self._parent_pid, self._keep)
 
     def _look_around(self) -> None:
         """Report branch and folder if they have changed."""
@@ -236,7 +241,11 @@ class Channel:
         if len(data) > EVENT_BYTES:
             raise OSError(f"an event of {len(data)} bytes")
         at = time.time_ns() // 1000
-        self._outbox.put(Record("c", build_id(at, os.urandom(8)), at, self._parent_pid, data), sync=sync)
+        self._keep(Record("c", build_id(at, os.urandom(8)), at, self._parent_pid, data), sync=sync)
+
+    def _keep(self, record: Record, *, sync: bool = False) -> None:
+        """Write an event for the link to send; raises OSError."""
+        self._outbox.put(record, sync=sync)
         self._link.wake()
 
     async def _tick(self) -> None:
@@ -259,7 +268,7 @@ class Channel:
                     self._put(self._owed[0])
                     self._owed.popleft()
                 if self._link.status is Status.LINKED:
-                    self._report_gap()
+                    self._report_left()
             await asyncio.sleep(TICK_SECONDS)
 
     # -- the hub's side -------------------------------------------------------------------

@@ -32,6 +32,7 @@ import msgspec
 from channel import VERSION
 from channel.config import Machine, find_home, read_machine, read_stamp
 from channel.gap import report_gaps
+from channel.handover import report_claims
 from channel.log import build_logger, guarded
 from channel.mark import Mark, Relief
 from channel.outbox import Outbox
@@ -174,7 +175,9 @@ class Upload:
             return False
         self._patience = Patience()
         with suppress(OSError):  # no room for the report: the next one makes it
-            return report_gaps(self._home / "spool", self._pid, self._outbox.put) > 0
+            run, spool = self._home / "run", self._home / "spool"
+            reports = report_gaps(spool, self._pid, self._outbox.put)
+            return reports + report_claims(run, spool, self._pid, self._outbox.put) > 0
         return False
 
     def _may_wait(self) -> bool:

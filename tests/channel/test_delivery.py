@@ -12,13 +12,17 @@ from typing import Any
 import pytest
 
 from channel import ring
+from channel.injected import InjectedLog
 from hooks import heliograph_wake
 from tests.channel.hub_double import HubDouble
 from tests.channel.peer import NEXT_SESSION, SESSION, Claude, eventually
-from wire.frames import Withdraw
+from wire.frames import Events, Withdraw
 from wire.messages import find_message_ids
 
 PLAIN = ("claude",)
+
+NOBODY = 999_999_999
+"""No process has this pid."""
 
 
 async def link(claude: Claude, hub: HubDouble, words: tuple[str, ...]) -> Claude:
@@ -272,6 +276,34 @@ async def test_a_hook_that_was_killed_over_a_file_is_reported(plain: Claude, hub
     path.rename(path.with_name(path.name + ".01a1fcf2-71ce-7774-82fd-d2e986746859"))
     await hub.until(lambda: hub.named("ChannelInjected"), "the report")
     assert injections(hub) == [("msg-1", "next_turn")]
+
+
+async def test_what_hooks_of_dead_processes_were_killed_over_is_reported_for_these(
+    plain: Claude, hub: HubDouble
+) -> None:
+    event_id = "01a1fcf2-71ce-7774-82fd-d2e986746859"
+    record = {"session_id": SESSION, "hook_event_name": "ChannelInjected", "message_id": "msg-1", "via": "steer"}
+    (plain.home / "run" / f"{NOBODY}.now.{event_id}").write_text(f'{SESSION}\n{json.dumps(record)}\n"x"')
+    await hub.until(lambda: hub.named("ChannelInjected"), "the report")
+    (event,) = [
+        event
+        for frame in hub.frames
+        if isinstance(frame, Events)
+        for event in frame.events
+        if event.event_id == event_id
+    ]
+    assert (event.pid, event.source) == (NOBODY, "channel")
+
+
+async def test_what_waits_for_a_process_that_dies_later_is_not_taken_for_said(plain: Claude, hub: HubDouble) -> None:
+    InjectedLog(plain.home / "injected.log").add("msg-2")
+    record = {"session_id": SESSION, "hook_event_name": "ChannelInjected", "message_id": "msg-2", "via": "next_turn"}
+    left = plain.home / "run" / f"{NOBODY}.next"
+    left.write_text(f'{SESSION}\n{json.dumps(record)}\n"x"')
+    await hub.push("msg-2", SESSION, when="next_turn")
+    await offered(plain, "next")
+    assert not left.exists()
+    assert injections(hub) == []
 
 
 async def test_a_disk_that_takes_no_file_declines(plain: Claude, hub: HubDouble) -> None:
