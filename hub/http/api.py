@@ -19,8 +19,9 @@ from hub.actions.messages import do_cancel_message, do_move_message, do_resend_m
 from hub.api_json import entry_json, hit_json, message_json, session_json, usage_json
 from hub.core.search import QUERY_CHARS, QUERY_TERMS, SEARCHED, split_query
 from hub.db import queries
+from hub.db.driver import TookTooLong
 from hub.db.search import LAST_NUMBER, Wanted, find
-from hub.errors import BadRequest, Forbidden, Frozen, Unprocessable
+from hub.errors import BadRequest, Forbidden, Frozen, SearchTooSlow, Unprocessable
 from hub.http.answers import answer_json
 from hub.http.bodies import Batch, Join, Move, NewMessage, read_bytes
 from hub.http.openapi import build_openapi
@@ -217,8 +218,14 @@ async def search(request: web.Request) -> web.Response:
         kind=kind,
         before=before[0] if before else LAST_NUMBER,
     )
-    async with request.app[SEARCHES], request.app[DB].read() as conn:
-        hits, last = await find(conn, wanted, limit)
+    searches = request.app[SEARCHES]
+    try:
+        async with searches.turn(), request.app[DB].read() as conn:
+            hits, last = await find(conn, wanted, limit, searches.seconds)
+    except TookTooLong:
+        raise SearchTooSlow(
+            f"Given up after {searches.seconds:g} s. Search for rarer words, or in one session, machine or kind."
+        ) from None
     return answer_json({"hits": [hit_json(hit) for hit in hits], "next": _build_cursor(last, "") if last else None})
 
 

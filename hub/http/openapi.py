@@ -123,7 +123,7 @@ def build_openapi() -> Schema:
                         "Entries that have all the words, the latest first",
                         _object(hits=_list(_ref("Hit")), next=_or_null(_TEXT)),
                         query=("q", "session", "machine", "kind", "limit", "cursor"),
-                        refusals=(422,),
+                        refusals=(422, 503),
                     ),
                     "description": _SEARCH,
                 }
