@@ -31,6 +31,9 @@ from wire.frames import BATCH_EVENTS, FRAME_BYTES
 PAGE = 200
 """The most that one call of a list returns."""
 
+USAGE_ROWS = 5_000
+"""The same of what was used: rows are short, and who asks for a month wants it whole."""
+
 HITS = 50
 """The most that one search returns."""
 
@@ -187,6 +190,8 @@ async def show_usage(request: web.Request) -> web.Response:
     days = [query.get(name, "") for name in ("from", "to")]
     if not all(_DAY.fullmatch(day) for day in days if day):
         raise Unprocessable("from and to are days: 2026-11-21.")
+    limit = _read_limit(request, USAGE_ROWS)
+    after = _read_cursor(query.get("cursor"))
     async with request.app[DB].read() as conn:
         rows = await queries.list_usage(
             conn,
@@ -194,8 +199,16 @@ async def show_usage(request: web.Request) -> web.Response:
             last=days[1] or None,
             session_id=query.get("session") or None,
             machine_id=query.get("machine") or None,
+            after=(_say_day(after[0]), after[1]) if after else None,
+            limit=limit + 1,
         )
-    return answer_json({"days": [usage_json(row) for row in rows]})
+    last = rows[limit - 1] if len(rows) > limit else None
+    return answer_json(
+        {
+            "days": [usage_json(row) for row in rows[:limit]],
+            "next": _build_cursor(int(last.day.replace("-", "")), last.model) if last else None,
+        }
+    )
 
 
 async def search(request: web.Request) -> web.Response:
@@ -268,6 +281,12 @@ def _read_limit(request: web.Request, most: int = PAGE) -> int:
     if limit < 1:
         raise Unprocessable("limit must be at least 1.")
     return min(limit, most)
+
+
+def _say_day(number: int) -> str:
+    """20261121 as a day."""
+    digits = f"{number:08}"
+    return f"{digits[:4]}-{digits[4:6]}-{digits[6:]}"
 
 
 def _build_cursor(number: int, name: str) -> str:
