@@ -160,7 +160,7 @@ async def show_message(request: web.Request) -> web.Response:
 
 
 async def cancel_message(request: web.Request) -> web.Response:
-    """Take back a queued message."""
+    """Take back a queued message, or drop an uncertain one."""
     person = access_person(request[PRINCIPAL], "prompt")
     address = request.remote or ""
     return answer_json(await do_cancel_message(request.app[DB], person, address, request.match_info["message_id"]))
