@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from hub.db import queries
 from hub.db.engine import Database
 from hub.http import admin, api, pages
 from hub.http.middleware import errors, same_site, set_headers, signed_in
+from hub.http.searches import Searches
 from hub.indexer import Indexer
 from hub.keys import DB, LINKS, LIVE, PAGES, PRINCIPALS, SEARCHES, SETTINGS, WRONG_SECRETS
 from hub.links import Links
@@ -30,9 +30,6 @@ STATIC = Path(__file__).resolve().parent.parent / "web" / "static"
 ALL_SESSIONS = 1_000_000
 
 YEAR = 31_536_000
-
-SEARCHES_AT_ONCE = 2
-"""Half of the connections that read: pages don't wait for somebody's searches."""
 
 
 async def build_app(settings: Settings, db: Database) -> web.Application:
@@ -62,7 +59,7 @@ async def build_app(settings: Settings, db: Database) -> web.Application:
     app[LIVE] = live
     app[LINKS] = links
     app[PAGES] = renderer
-    app[SEARCHES] = asyncio.Semaphore(SEARCHES_AT_ONCE)
+    app[SEARCHES] = Searches()
     app[WRONG_SECRETS] = WrongSecrets()
     app.on_response_prepare.append(set_headers)
     app.router.add_routes(

@@ -87,6 +87,13 @@ class Unprocessable(HubError):
     code = "unprocessable"
 
 
+class SearchTooSlow(HubError):
+    """Well-formed, but what it asks for takes too long to find."""
+
+    status = 422
+    code = "search_too_slow"
+
+
 class BadRequest(HubError):
     """Not of the call's form."""
 
@@ -99,6 +106,13 @@ class Frozen(HubError):
 
     status = 429
     code = "too_many_wrong_secrets"
+
+
+class Busy(HubError):
+    """Too many ask for the same at once."""
+
+    status = 503
+    code = "busy"
 
 
 class StoreUnavailable(HubError):

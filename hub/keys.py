@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import cast
 
 from aiohttp import web
@@ -12,6 +11,7 @@ from hub.access.principals import Principals
 from hub.access.rights import Principal
 from hub.config import Settings
 from hub.db.engine import Database
+from hub.http.searches import Searches
 from hub.links import Links
 from hub.live import Live
 from hub.pages.render import Pages
@@ -23,8 +23,7 @@ LINKS = web.AppKey("links", Links)
 PRINCIPALS = web.AppKey("principals", Principals)
 PAGES = web.AppKey("pages", Pages)
 WRONG_SECRETS = web.AppKey("wrong_secrets", WrongSecrets)
-
-SEARCHES = web.AppKey("searches", asyncio.Semaphore)
+SEARCHES = web.AppKey("searches", Searches)
 
 PRINCIPAL: web.RequestKey[Principal] = web.RequestKey("principal", cast(type[Principal], object))
 NONCE = web.RequestKey("nonce", str)

@@ -108,6 +108,12 @@ class Ack(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="ack"
 When = Literal["auto", "now", "next_turn"]
 """How a message wants to reach Claude: as a turn of its own, in the middle of one, or with the next prompt."""
 
+Via = Literal["channel", "wake", "steer", "next_turn"]
+"""The way it went: as a turn, by the channel or by the hook that waits for it; into a running turn; with the next."""
+
+WhyNot = Literal["no_flag", "dropped", "print"]
+"""Why the channel doesn't take messages: started without it; Claude Code drops what is pushed; print mode."""
+
 
 class Push(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="push"):
     """A message for Claude: to be injected once into ``session_id``, as soon as ``when`` allows.

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from hub.core.model import COUNT_MAX, Count, Evidence, Limit, Percent, Relation, Tokens, Via, WhyNot
-from wire.frames import ID_CHARS, When
+from hub.core.model import COUNT_MAX, Count, Evidence, Limit, Percent, Relation, Tokens
+from wire.frames import ID_CHARS, Via, When, WhyNot
 
 Source = Literal["hook", "channel", "hub"]
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from wire.frames import When
+from wire.frames import Via, When, WhyNot
 
 SessionState = Literal["working", "needs_you", "idle", "offline", "ended"]
 Delivery = Literal["channel", "wake", "next_turn", "none"]
@@ -18,7 +18,6 @@ DeliveryReason = Literal["ended", "offline", "no_channel", "no_flag", "dropped",
 Relation = Literal["clear", "resume", "fork", "compact"]
 EntryKind = Literal["prompt", "message", "assistant", "reply", "tool", "decision", "subagent", "progress", "notice"]
 MessageState = Literal["queued", "delivered", "seen", "answered", "cancelled", "expired", "uncertain"]
-Via = Literal["channel", "wake", "steer", "next_turn"]
 Evidence = Literal[
     "sent",
     "channel",
@@ -40,10 +39,6 @@ Evidence = Literal[
 one), ``transcript`` or ``reply``; answered: ``reply`` or ``stop``; uncertain: ``process_gone`` or ``passed_over``
 (a whole turn went by without it); the rest are what people did, and ``cleared`` what became of the session.
 """
-
-WhyNot = Literal["no_flag", "dropped", "print"]
-"""Why the channel doesn't take messages: started without it; Claude Code drops what is pushed; print mode."""
-
 
 DELIVERY_REASONS: dict[DeliveryReason, str] = {
     "ended": "The session has ended.",

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Any, TypeVar
 
 import aiosqlite
@@ -22,6 +23,14 @@ T = TypeVar("T")
 
 CHUNK_ROWS = 64
 """Only iterating over an aiosqlite cursor uses it, which nobody does here."""
+
+
+STEPS = 100
+"""Of SQLite's machine between looks at the clock: some microseconds, or the reading of as many pages of an index."""
+
+
+class TookTooLong(Exception):
+    """What was asked for was given up in the middle."""
 
 
 class OneTripCursor(Cursor):
@@ -95,15 +104,30 @@ class OneTripConnection(aiosqlite.Connection):
         return OneTripCursor(self)
 
 
-async def in_thread(conn: AsyncConnection, work: Callable[[sqlite3.Connection], T]) -> T:
-    """Do several things to a connection's open transaction in one trip."""
+async def in_thread(
+    conn: AsyncConnection, work: Callable[[sqlite3.Connection], T], *, seconds: float | None = None
+) -> T:
+    """Do several things to a connection's open transaction in one trip; raises TookTooLong after ``seconds``."""
     driver = (await conn.get_raw_connection()).driver_connection
     assert isinstance(driver, OneTripConnection)  # noqa: S101  ``connect`` makes every one
+    if seconds is not None:
+        work = partial(_limit, work, seconds)
     try:
         result: T = await driver.in_thread(lambda: work(driver.driver))
     except sqlite3.Error as error:
+        if seconds is not None and error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+            raise TookTooLong from error
         raise DBAPIError.instance("several statements", {}, error, sqlite3.Error, hide_parameters=True) from error
     return result
+
+
+def _limit(work: Callable[[sqlite3.Connection], T], seconds: float, driver: sqlite3.Connection) -> T:
+    until = monotonic() + seconds
+    driver.set_progress_handler(lambda: monotonic() >= until, STEPS)
+    try:
+        return work(driver)
+    finally:
+        driver.set_progress_handler(None, 0)
 
 
 async def connect(path: Path) -> OneTripConnection:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ColumnElement, Integer, case, cast, func, select, tuple_
+from sqlalchemy import Column, ColumnElement, Integer, and_, case, cast, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.core.model import COUNT_MAX, DayUsage, Entry, Machine, Message, Receipt, Session
@@ -12,8 +12,6 @@ from hub.db.rows import to_entry, to_machine, to_message, to_session
 
 RAIL_NEEDS = 500
 RAIL_RECENT = 100
-
-USAGE_ROWS = 5_000
 
 
 async def list_machines(conn: AsyncConnection) -> list[Machine]:
@@ -134,9 +132,11 @@ async def list_usage(
     last: str | None = None,
     session_id: str | None = None,
     machine_id: str | None = None,
+    after: tuple[str, str] | None = None,
+    limit: int,
 ) -> list[DayUsage]:
-    """Sums a day and model over the sessions asked for, the latest day first. ``cost_usd`` is None where a price
-    isn't known.
+    """Sums a day and model over the sessions asked for, the latest day first; ``after`` continues behind
+    (day, model). ``cost_usd`` is None where a price isn't known.
     """
     table = schema.usage
     sums = [_add_up(table.c[name]).label(name) for name in ("input", "output", "cache_read", "cache_write")]
@@ -150,7 +150,10 @@ async def list_usage(
         query = query.where(table.c.session_id == session_id)
     if machine_id is not None:
         query = query.where(table.c.machine_id == machine_id)
-    rows = await conn.execute(query.order_by(table.c.day.desc(), table.c.model).limit(USAGE_ROWS))
+    if after is not None:
+        day, model = after
+        query = query.where(or_(table.c.day < day, and_(table.c.day == day, table.c.model > model)))
+    rows = await conn.execute(query.order_by(table.c.day.desc(), table.c.model).limit(limit))
     return [DayUsage(session_id=session_id or "", machine_id=machine_id or "", **dict(row)) for row in rows.mappings()]
 
 

@@ -100,12 +100,14 @@ async def index_some(conn: AsyncConnection) -> bool:
     return await in_thread(conn, _index_some)
 
 
-async def find(conn: AsyncConnection, wanted: Wanted, limit: int) -> tuple[list[Hit], int | None]:
-    """The latest entries that have the words, and the number to go on before, None at the end.
+async def find(conn: AsyncConnection, wanted: Wanted, limit: int, seconds: float) -> tuple[list[Hit], int | None]:
+    """The latest entries that have the words, and the number to go on before, None at the end; raises TookTooLong.
 
     What has changed since it was indexed counts as it is now, so there may be fewer than there is room for.
     """
-    return await in_thread(conn, partial(_find, wanted=wanted, limit=limit)) if wanted.terms else ([], None)
+    if not wanted.terms:
+        return [], None
+    return await in_thread(conn, partial(_find, wanted=wanted, limit=limit), seconds=seconds)
 
 
 def _index_some(driver: sqlite3.Connection) -> bool:

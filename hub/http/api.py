@@ -19,8 +19,9 @@ from hub.actions.messages import do_cancel_message, do_move_message, do_resend_m
 from hub.api_json import entry_json, hit_json, message_json, session_json, usage_json
 from hub.core.search import QUERY_CHARS, QUERY_TERMS, SEARCHED, split_query
 from hub.db import queries
+from hub.db.driver import TookTooLong
 from hub.db.search import LAST_NUMBER, Wanted, find
-from hub.errors import BadRequest, Forbidden, Frozen, Unprocessable
+from hub.errors import BadRequest, Forbidden, Frozen, SearchTooSlow, Unprocessable
 from hub.http.answers import answer_json
 from hub.http.bodies import Batch, Join, Move, NewMessage, read_bytes
 from hub.http.openapi import build_openapi
@@ -29,6 +30,9 @@ from wire.frames import BATCH_EVENTS, FRAME_BYTES
 
 PAGE = 200
 """The most that one call of a list returns."""
+
+USAGE_ROWS = 5_000
+"""The same of what was used: rows are short, and who asks for a month wants it whole."""
 
 HITS = 50
 """The most that one search returns."""
@@ -156,7 +160,7 @@ async def show_message(request: web.Request) -> web.Response:
 
 
 async def cancel_message(request: web.Request) -> web.Response:
-    """Take back a queued message."""
+    """Take back a queued message, or drop an uncertain one."""
     person = access_person(request[PRINCIPAL], "prompt")
     address = request.remote or ""
     return answer_json(await do_cancel_message(request.app[DB], person, address, request.match_info["message_id"]))
@@ -186,6 +190,8 @@ async def show_usage(request: web.Request) -> web.Response:
     days = [query.get(name, "") for name in ("from", "to")]
     if not all(_DAY.fullmatch(day) for day in days if day):
         raise Unprocessable("from and to are days: 2026-11-21.")
+    limit = _read_limit(request, USAGE_ROWS)
+    after = _read_cursor(query.get("cursor"))
     async with request.app[DB].read() as conn:
         rows = await queries.list_usage(
             conn,
@@ -193,8 +199,16 @@ async def show_usage(request: web.Request) -> web.Response:
             last=days[1] or None,
             session_id=query.get("session") or None,
             machine_id=query.get("machine") or None,
+            after=(_say_day(after[0]), after[1]) if after else None,
+            limit=limit + 1,
         )
-    return answer_json({"days": [usage_json(row) for row in rows]})
+    last = rows[limit - 1] if len(rows) > limit else None
+    return answer_json(
+        {
+            "days": [usage_json(row) for row in rows[:limit]],
+            "next": _build_cursor(int(last.day.replace("-", "")), last.model) if last else None,
+        }
+    )
 
 
 async def search(request: web.Request) -> web.Response:
@@ -217,8 +231,14 @@ async def search(request: web.Request) -> web.Response:
         kind=kind,
         before=before[0] if before else LAST_NUMBER,
     )
-    async with request.app[SEARCHES], request.app[DB].read() as conn:
-        hits, last = await find(conn, wanted, limit)
+    searches = request.app[SEARCHES]
+    try:
+        async with searches.turn(), request.app[DB].read() as conn:
+            hits, last = await find(conn, wanted, limit, searches.seconds)
+    except TookTooLong:
+        raise SearchTooSlow(
+            f"Given up after {searches.seconds:g} s. Search for rarer words, or in one session, machine or kind."
+        ) from None
     return answer_json({"hits": [hit_json(hit) for hit in hits], "next": _build_cursor(last, "") if last else None})
 
 
@@ -261,6 +281,12 @@ def _read_limit(request: web.Request, most: int = PAGE) -> int:
     if limit < 1:
         raise Unprocessable("limit must be at least 1.")
     return min(limit, most)
+
+
+def _say_day(number: int) -> str:
+    """20261121 as a day."""
+    digits = f"{number:08}"
+    return f"{digits[:4]}-{digits[4:6]}-{digits[6:]}"
 
 
 def _build_cursor(number: int, name: str) -> str:

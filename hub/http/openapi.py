@@ -112,8 +112,11 @@ def build_openapi() -> Schema:
             "/api/v1/usage": {
                 "get": _call(
                     "Tokens and cost a day and model",
-                    _object(days=_list(_object(day=_TEXT, model=_TEXT, **_TOKENS, cost_usd=_or_null(_DECIMAL)))),
-                    query=("from", "to", "session", "machine"),
+                    _object(
+                        days=_list(_object(day=_TEXT, model=_TEXT, **_TOKENS, cost_usd=_or_null(_DECIMAL))),
+                        next=_or_null(_TEXT),
+                    ),
+                    query=("from", "to", "session", "machine", "limit", "cursor"),
                     refusals=(422,),
                 )
             },
@@ -123,7 +126,7 @@ def build_openapi() -> Schema:
                         "Entries that have all the words, the latest first",
                         _object(hits=_list(_ref("Hit")), next=_or_null(_TEXT)),
                         query=("q", "session", "machine", "kind", "limit", "cursor"),
-                        refusals=(422,),
+                        refusals=(422, 503),
                     ),
                     "description": _SEARCH,
                 }

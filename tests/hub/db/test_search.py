@@ -19,10 +19,11 @@ from hypothesis import strategies as st
 from hub.actions.events import build_hub_event, do_ingest, record
 from hub.core.search import Term, read_words, split_query
 from hub.db import search as search_module
+from hub.db.driver import TookTooLong
 from hub.db.engine import Database, Transaction, lock_database, open_database
 from hub.db.search import TOKENIZER, Hit, Wanted, find, index_some
 from tests.hub.claude import Claude
-from tests.hub.kit import Secrets
+from tests.hub.kit import PATIENCE, Secrets
 from tests.hub.stories import Step, stories, tell
 from wire.frames import Event
 
@@ -79,7 +80,7 @@ async def index_all(db: Database) -> int:
 async def search(db: Database, query: str, limit: int = 50, **wanted: Any) -> list[Hit]:
     """The first hits."""
     async with db.read() as conn:
-        return (await find(conn, Wanted(terms=split_query(query), **wanted), limit))[0]
+        return (await find(conn, Wanted(terms=split_query(query), **wanted), limit, PATIENCE))[0]
 
 
 def list_instances(connection: sqlite3.Connection, schema: str = "main") -> Instances:
@@ -183,7 +184,7 @@ async def test_ten_thousand_entries_are_many_small_transactions(
         before: int | None = search_module.LAST_NUMBER
         async with db.read() as conn:
             while before is not None:
-                hits, before = await find(conn, Wanted(terms=[Term("needle")], before=before), 50)
+                hits, before = await find(conn, Wanted(terms=[Term("needle")], before=before), 50, PATIENCE)
                 assert len(hits) == 50
                 found += [hit.snippet.text for hit in hits]
         assert found == [f"needle number{number}" for number in reversed(range(10_000))]
@@ -271,3 +272,17 @@ async def test_nothing_to_do_writes_nothing(fresh: Any, machine_id: str) -> None
         for _ in range(3):
             assert not await index_round(db)
         assert look_at(path) == before
+
+
+async def test_a_search_without_time_is_left_inside_the_index(fresh: Any) -> None:
+    """Most of the work is done there, where no row comes out."""
+    path = fresh()
+    rows = ((number, "s", f"{'even' if number % 2 == 0 else 'odd'} x{number}") for number in range(40_000))
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executemany("INSERT INTO search (rowid, scope, words) VALUES (?, ?, ?)", rows)
+        connection.commit()
+    async with opened(path) as db, db.read() as conn:
+        for terms in ([Term("odd"), Term("even")], [Term("x12", is_prefix=True), Term("nothing")]):
+            with pytest.raises(TookTooLong):
+                await find(conn, Wanted(terms=terms), 10, 0)
+            assert await find(conn, Wanted(terms=terms), 10, PATIENCE) == ([], None)

@@ -83,6 +83,17 @@ async def test_a_timeline_pages_in_order_with_texts_that_came_late(hub: Hub) -> 
         assert await read_all(hub, path, "entries", "after", limit) == whole
 
 
+async def test_usage_pages_by_day_and_model_without_loss_or_repetition(hub: Hub) -> None:
+    claude, models = Claude(), {f"model {number}": {"input": number} for number in range(4)}
+    days = {f"2026-11-{number:02}": models for number in range(1, 6)}
+    await hub.post_events(claude.start(), claude.channel("ChannelUsage", usage={"totals": models, "days": days}))
+    whole = await hub.get("/api/v1/usage")
+    assert whole["next"] is None
+    assert [(row["day"], row["model"]) for row in whole["days"]] == [(d, m) for d in sorted(days)[::-1] for m in models]
+    for limit in (1, 3, 4, 19, 20, 10**6):
+        assert await read_all(hub, "/api/v1/usage", "days", "cursor", limit) == whole["days"]
+
+
 async def test_a_page_is_bounded_whatever_is_asked(hub: Hub) -> None:
     claude = Claude()
     await hub.post_events(*(claude.prompt(f"{number}") for number in range(250)))
@@ -141,6 +152,8 @@ async def test_a_bad_query_is_422_in_words(hub: Hub, query: str) -> None:
     claude = Claude()
     await hub.post_events(claude.start())
     if "state" not in query:
+        answer = await hub.call("GET", f"/api/v1/usage?{query}", token=hub.secrets.viewer)
+        assert (answer.status, answer.code) == (422, "unprocessable")
         path = f"/api/v1/sessions/{claude.session_id}/timeline?{query.replace('cursor', 'after')}"
         answer = await hub.call("GET", path, token=hub.secrets.viewer)
         assert (answer.status, answer.code) == (422, "unprocessable")

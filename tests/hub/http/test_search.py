@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from typing import Any
@@ -10,8 +11,12 @@ from urllib.parse import quote
 import pytest
 
 from hub.core.search import QUERY_CHARS, QUERY_TERMS
+from hub.db.engine import READERS
+from hub.errors import Busy
+from hub.http.searches import Searches
+from hub.keys import SEARCHES
 from tests.hub.claude import Claude
-from tests.hub.kit import Hub
+from tests.hub.kit import PATIENCE, Hub, until
 
 HOSTILE = (
     '"',
@@ -211,3 +216,45 @@ async def test_a_hit_has_the_fields_that_the_description_promises(hub: Hub, clau
     for hit in (await search(hub, "parser"))["hits"]:
         assert set(schema["properties"]) == set(schema["required"]) == set(hit)
         assert set(schema["properties"]["snippet"]["properties"]) == set(hit["snippet"])
+
+
+async def test_a_search_that_takes_too_long_is_given_up_and_the_next_one_works(
+    hub: Hub, claude: Claude, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await hub.indexed()
+    searches = hub.app[SEARCHES]
+    with monkeypatch.context() as patch:
+        patch.setattr("hub.db.driver.STEPS", 1)
+        patch.setattr(searches, "seconds", 0)
+        for _ in range(2 * READERS):
+            answer = await hub.call("GET", "/api/v1/search?q=parser", token=hub.secrets.viewer)
+            assert (answer.status, answer.code) == (422, "search_too_slow")
+            assert "rarer words" in answer.json["error"]["message"]
+    for _ in range(2 * READERS):
+        assert len(await texts(hub, "parser")) == 3
+
+
+async def test_a_search_waits_for_others_only_so_long(hub: Hub, claude: Claude) -> None:
+    searches = hub.app[SEARCHES]
+    async with searches.turn(), searches.turn():
+        searches.seconds = 0
+        answer = await hub.call("GET", "/api/v1/search?q=parser", token=hub.secrets.viewer)
+        assert (answer.status, answer.code) == (503, "busy")
+    searches.seconds = 10
+    assert len(await texts(hub, "parser")) == 3
+
+
+async def test_more_than_a_few_do_not_even_wait() -> None:
+    searches = Searches(at_once=1, waiting=1, seconds=PATIENCE)
+
+    async def search_once() -> bool:
+        async with searches.turn():
+            return True
+
+    async with searches.turn():
+        waits = asyncio.create_task(search_once())
+        await until(lambda: searches.waiting, "one waits")
+        with pytest.raises(Busy):
+            await search_once()
+    assert await waits
+    assert await search_once()
