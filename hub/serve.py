@@ -20,6 +20,7 @@ from hub.app import build_admin_app, build_app
 from hub.config import Settings, find_command, normalise_url
 from hub.db import migrate as schema
 from hub.db.engine import DatabaseInUse, lock_database, open_database, sqlite_path
+from hub.garbage import seldom_collected
 from hub.http.admin import build_sign_in_url
 from hub.keys import LINKS, LIVE
 from hub.logs import set_up_logs
@@ -118,7 +119,8 @@ async def _run(home: Path, host: str, port: int, database: str | None, public_ur
         sign_in_url = build_sign_in_url(settings, await do_create_sign_in(db))
         _greet(settings, sign_in_url, (await do_create_code(db)).code)
     log.info("hub started", url=settings.public_url, database=path.name)
-    await stopped.wait()
+    async with seldom_collected():
+        await stopped.wait()
     log.info("hub stopping")
     await site.stop()
     app[LIVE].cut_all()
