@@ -23,7 +23,8 @@ _SEARCH = (
     "letters on). Case and accents don't count, and nothing in q is syntax but the quotes. A page may hold fewer hits "
     "than the limit; next tells whether there are more. Latest first is the order in which the hub got them. An entry "
     "is found a moment after it is complete, under load later. snippet.text is plain text; each of its marks is the "
-    "beginning and the end of a match in it, in characters (code points)."
+    "beginning and the end of a match in it, in characters (code points). A search that takes longer than two seconds "
+    "is given up (422, search_too_slow); where many search at once, some are asked to come again (503, busy)."
 )
 
 
