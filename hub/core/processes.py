@@ -8,6 +8,10 @@ from hub.core.model import Process, Session, Ways, name_foreign
 from hub.core.world import World
 from wire.frames import ID_CHARS
 
+PATH_CHARS = 4096
+NAME_CHARS = 200
+"""A machine's folders and names on each card, whatever it says."""
+
 _MOVES = frozenset({"SessionStart", "UserPromptSubmit"})
 """Hooks that tell which session a process carries. Others may come late, for the one before."""
 
@@ -27,8 +31,8 @@ def note_hook(world: World, session: Session, event: Stored) -> None:
         _move(world, process, session, event)
     elif body.hook_event_name in _MOVES and session.pid != process.pid and not (event.orphan or process.gone):
         _go_on(world, process, session, event)
-    session.cwd = body.cwd or session.cwd
-    session.permission_mode = body.permission_mode or session.permission_mode
+    session.cwd = body.cwd[:PATH_CHARS] or session.cwd
+    session.permission_mode = (body.permission_mode or "")[:NAME_CHARS] or session.permission_mode
     session.last_activity_at = max(session.last_activity_at, event.at)
     if not (event.orphan or process.gone):
         session.offline_since = None
@@ -109,8 +113,8 @@ def note_gone(world: World, session: Session, event: Stored) -> None:
 
 def note_facts(world: World, session: Session, event: Stored) -> None:
     """The folder and the branch."""
-    session.branch = event.body.branch
-    session.cwd = event.body.cwd or session.cwd
+    session.branch = (event.body.branch or "")[:NAME_CHARS] or None
+    session.cwd = event.body.cwd[:PATH_CHARS] or session.cwd
 
 
 def note_ways(world: World, session: Session, event: Stored) -> None:

@@ -14,13 +14,15 @@ from hub.core.model import Ask, Session
 from hub.core.world import World
 from wire.frames import ID_CHARS
 
+MODEL_CHARS = 100
+
 AGENTS = 64
 """Background subagents of a session that are kept in mind."""
 
 
 def start_session(world: World, session: Session, event: Stored) -> None:
     """``SessionStart``: a new session, or a known one again."""
-    session.model = event.body.model or session.model
+    session.model = (event.body.model or "")[:MODEL_CHARS] or session.model
     session.ended = False
     session.next_session_id = None
     session.next_relation = None
