@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from channel import mcp
-from channel.evidence import Transcript
+from channel.evidence import Evidence
 from channel.facts import StatusFile
 from channel.handover import Handover
 from channel.injected import InjectedLog
@@ -65,7 +65,7 @@ class Delivery:
         self._ladder = Ladder()
         self._injected = InjectedLog(home / "injected.log")
         self._handover = Handover(home / "run", pid)
-        self._transcript = Transcript()
+        self._evidence = Evidence()
         self._timer: asyncio.TimerHandle | None = None
         self._writing: set[asyncio.Task[None]] = set()
 
@@ -281,7 +281,7 @@ class Delivery:
         """What the transcript shows from here on matters, unless an earlier message is still looked for."""
         others = {*self._ladder.list_unseen(), *(key for key, _ in self._ladder.list_offered())} - {push.message_id}
         if not others:
-            self._transcript.mark(self._session.transcript)
+            self._evidence.mark(self._session.transcript)
 
     def _tell(self, name: str, push: Push, **fields: Any) -> None:
         body = {"hook_event_name": name, "session_id": push.session_id, "message_id": push.message_id, **fields}
@@ -291,7 +291,7 @@ class Delivery:
         sought = self._ladder.list_unseen()
         if not sought:
             return
-        for message_id, kind in self._transcript.look(self._session.transcript, sought).items():
+        for message_id, kind in self._evidence.look(self._session.transcript, sought).items():
             if kind == "seen":
                 self._do(self._ladder.take_sight(message_id, is_transcript=True))
             else:

@@ -7,16 +7,13 @@ it ended when the message was said; what a message is told apart by is its id.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal
 
 from channel import loose
+from channel.transcript import Transcript
 from wire.messages import find_message_ids
-
-CHUNK_BYTES = 1024 * 1024
-"""Read at a time; a longer line is passed over."""
 
 Kind = Literal["queued", "seen"]
 
@@ -67,47 +64,37 @@ def _gather(value: object) -> str:
     return ""
 
 
-class Transcript:
-    """The file, as it grows. ``mark`` when a message is said, ``look`` for it afterwards."""
+class Evidence:
+    """What a session's transcript shows. ``mark`` when a message is said, ``look`` for it afterwards."""
 
     def __init__(self) -> None:
         self._path = ""
-        self._offset = 0
+        self._transcript: Transcript | None = None
 
     def mark(self, path: str) -> None:
-        """From here on it matters what is written, unless we read on from further back."""
-        self._path = path
-        try:
-            self._offset = Path(path).stat().st_size if path else 0
-        except OSError:
-            self._offset = 0
+        """From here on it matters what is written."""
+        self._open(path)
+        if self._transcript is not None:
+            self._transcript.skip()
 
     def look(self, path: str, sought: Collection[str]) -> dict[str, Kind]:
-        """What the lines written since show of the messages ``sought``; never raises."""
+        """What the lines written since show of the messages ``sought``, or all lines if the file was written anew;
+        never raises.
+        """
         if path != self._path:
-            is_first = not self._path
-            self.mark(path)
-            if is_first:
-                self._offset = 0  # no hook had told where it is
+            if self._path:
+                self.mark(path)
+            else:
+                self._open(path)  # no hook had told where it is
         found: dict[str, Kind] = {}
-        try:
-            while data := _read(path, self._offset):
-                end = data.rfind(b"\n") + 1
-                if not end and len(data) < CHUNK_BYTES:
-                    break
-                self._offset += end or len(data)
-                for line in data[:end].split(b"\n"):
-                    found |= judge(line, sought)
-        except OSError:
-            pass
+        while self._transcript is not None:
+            piece = self._transcript.read()
+            for line in piece.lines:
+                found |= judge(line, sought)
+            if not piece.more:
+                break
         return found
 
-
-def _read(path: str, offset: int) -> bytes:
-    if not path:
-        return b""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    try:
-        return os.pread(fd, CHUNK_BYTES, offset)
-    finally:
-        os.close(fd)
+    def _open(self, path: str) -> None:
+        self._path = path
+        self._transcript = Transcript(Path(path)) if path else None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -49,6 +50,18 @@ class Transcript:
         self._mark = b""  # what stands before that offset
         self._rest = b""  # of a line whose end isn't there yet
         self._is_skipping = False  # over the rest of a line that is too long
+
+    def skip(self) -> None:
+        """Pass over what is there now; a file that isn't there yet is read from its start. Never raises OSError."""
+        with suppress(OSError):
+            fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            try:
+                found = os.fstat(fd)
+                start = max(0, found.st_size - MARK_BYTES)
+                self._mark = os.pread(fd, found.st_size - start, start)
+                self._inode, self._offset = found.st_ino, start + len(self._mark)
+            finally:
+                os.close(fd)
 
     def read(self) -> Piece:
         """What is new, one chunk of it; nothing if the file is missing or no regular one. Never raises OSError."""

@@ -4,7 +4,8 @@ Two start it. A channel that is told to stop, since Claude Code 2.1.329 ends its
 then runs its ``SessionEnd`` hooks. And a hook that finds nobody listening: a channel that died is never
 started again. It ends when nothing has come for a while (the next hook starts another), when the session
 has ended, when the process is gone, and when a channel has taken over (``/mcp reconnect``). Then it has sent what
-dead processes have left, too.
+dead processes have left, too. Where the process is gone and no hook told of its last session's end, the uploader
+does: ``ChannelGone``.
 
 A hub that is away is tried again for ten minutes, ever more rarely: that outlasts a restart, an upgrade, another
 network. Beyond, 25 MB of memory are better spent: the next hook, channel or uploader of the machine goes on.
@@ -25,7 +26,7 @@ import time
 from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -37,9 +38,12 @@ from channel.log import build_logger, guarded
 from channel.mark import Mark, Relief
 from channel.outbox import Outbox
 from channel.process import is_running
+from channel.spool import Record
 from wire.frames import Ack, Event, Rejected
+from wire.ids import build_id
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from urllib.request import OpenerDirector
 
 IDLE_SECONDS = 2.0
@@ -113,6 +117,31 @@ class Patience:
         return now - self._since < AWAY_SECONDS
 
 
+class Sessions:
+    """Which session a process carried last, and whether a hook told of its end. Pure."""
+
+    def __init__(self) -> None:
+        self._last: str | None = None
+        self._ended: set[str] = set()
+
+    def see(self, body: Mapping[str, Any]) -> None:
+        """Learn from a hook's event. What comes late, of a session that has ended, opens it no more."""
+        session_id, name = body.get("session_id"), body.get("hook_event_name")
+        if not isinstance(session_id, str):
+            return
+        if name == "SessionEnd":
+            self._ended.add(session_id)
+        elif name == "SessionStart":
+            self._ended.discard(session_id)
+        if session_id not in self._ended:
+            self._last = session_id
+
+    def take_open(self) -> str | None:
+        """The last session, if nobody told of its end; only the first time."""
+        session_id, self._last = self._last, None
+        return None if session_id in self._ended else session_id
+
+
 class Upload:
     """The work of one uploader, for as long as ``mark`` is its."""
 
@@ -128,6 +157,7 @@ class Upload:
         self._stamp = read_stamp(home)
         self._waits: Mark | None = None
         self._seconds = POST_SECONDS
+        self._sessions = Sessions()
 
     def run(self) -> None:
         """Post until there is nothing more to come; raises OSError if the hub refuses, or is away for long."""
@@ -142,7 +172,12 @@ class Upload:
         is_over = False
         while self._mark.renew():
             is_alive = is_running(self._pid)  # before the look at the spool: what is written later, nobody wrote
-            seen = [event.body.get("hook_event_name") for event in self._outbox.see()]
+            bodies = [event.body for event in self._outbox.see()]
+            seen = [body.get("hook_event_name") for body in bodies]
+            for body in bodies:
+                self._sessions.see(body)
+            if not is_alive:
+                self._tell_death()
             is_over = is_over or not is_alive or "SessionEnd" in seen
             came_at = time.monotonic() if seen else came_at
             if self._patience.is_due(time.monotonic()) and self._try():
@@ -157,6 +192,16 @@ class Upload:
                 return
             else:
                 time.sleep(STEP_SECONDS)
+
+    def _tell_death(self) -> None:
+        """Claude Code was killed: no hook, and no channel, tells the hub that its session is over."""
+        session_id = self._sessions.take_open()
+        if session_id is None:
+            return
+        at = time.time_ns() // 1000
+        data = msgspec.json.encode({"hook_event_name": "ChannelGone", "session_id": session_id})
+        with suppress(OSError):  # the disk is full, and more than this is lost
+            self._outbox.put(Record("c", build_id(at, os.urandom(8)), at, self._pid, data))
 
     def _try(self) -> bool:
         """Post what there is; True if there is more by now."""

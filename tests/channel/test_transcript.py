@@ -46,6 +46,17 @@ def test_only_what_is_new_is_given(path: Path) -> None:
     assert read_all(transcript) == [b"three"]
 
 
+def test_what_is_passed_over_is_not_given(path: Path) -> None:
+    transcript = Transcript(path)
+    append(path, b"one\ntwo\n")
+    transcript.skip()
+    assert read_all(transcript) == []
+    append(path, b"three\n")
+    assert read_all(transcript) == [b"three"]
+    path.write_bytes(b"1\n")
+    assert read_all(transcript) == [b"1"]
+
+
 def test_a_torn_line_is_given_when_it_is_whole(path: Path) -> None:
     transcript = Transcript(path)
     for byte in b"one\ntwo\n":

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ from channel.config import Machine
 from channel.mark import Mark
 from channel.outbox import Outbox
 from channel.spool import Record, append, build_line
-from channel.uploader import AWAY_SECONDS, LONGEST_DELAY, Patience, serve
+from channel.uploader import AWAY_SECONDS, LONGEST_DELAY, Patience, Sessions, serve
 from tests.channel.hub_double import HubDouble
 from tests.channel.peer import SESSION, Claude, eventually
 from tests.support.processes import list_with_home_below
@@ -50,8 +51,12 @@ class Hub(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
     @property
+    def events(self) -> list[dict[str, Any]]:
+        return [event for _, events in self.requests for event in events]
+
+    @property
     def event_ids(self) -> list[str]:
-        return [event["event_id"] for _, events in self.requests for event in events]
+        return [event["event_id"] for event in self.events]
 
     @contextmanager
     def serving(self) -> Iterator[None]:
@@ -127,6 +132,62 @@ def test_the_end_of_the_session_is_posted_and_the_file_deleted(home: Path, hub_o
 def test_with_nothing_left_it_ends_with_the_process(home: Path, hub_over_http: Hub) -> None:
     run(home, hub_over_http.url)
     assert hub_over_http.requests == []
+
+
+def gone(hub: Hub) -> list[str]:
+    """The sessions that were told to be gone."""
+    bodies = [event["body"] for event in hub.events]
+    return [body["session_id"] for body in bodies if body["hook_event_name"] == "ChannelGone"]
+
+
+def test_a_process_that_was_killed_is_told_once_behind_its_events(home: Path, hub_over_http: Hub) -> None:
+    leave_event(home, "UserPromptSubmit")
+    path = leave_event(home, "PreToolUse")
+    run(home, hub_over_http.url)
+    run(home, hub_over_http.url)
+    names = [event["body"]["hook_event_name"] for event in hub_over_http.events]
+    assert names == ["UserPromptSubmit", "PreToolUse", "ChannelGone"]
+    assert gone(hub_over_http) == [SESSION]
+    assert {(event["pid"], event["source"]) for event in hub_over_http.events[2:]} == {(NOBODY, "channel")}
+    assert not path.exists()
+
+
+def test_a_process_that_is_killed_while_its_events_are_sent_is_told(home: Path, hub_over_http: Hub) -> None:
+    with subprocess.Popen(["sleep", "60"]) as claude:
+        leave_event(home, "UserPromptSubmit", claude.pid)
+        with uploading(home, hub_over_http.url, claude.pid):
+            wait_until(lambda: hub_over_http.events, "the prompt")
+            claude.kill()
+            claude.wait()
+            wait_until(lambda: gone(hub_over_http), "its death")
+    assert gone(hub_over_http) == [SESSION]
+
+
+def test_a_process_that_lives_on_is_not_told_to_be_gone(home: Path, hub_over_http: Hub) -> None:
+    leave_event(home, "UserPromptSubmit", os.getpid())
+    run(home, hub_over_http.url, os.getpid())
+    assert [event["body"]["hook_event_name"] for event in hub_over_http.events] == ["UserPromptSubmit"]
+
+
+@pytest.mark.parametrize(
+    ("events", "last"),
+    [
+        ((), None),
+        (("a Stop",), "a"),
+        (("a Stop", "a SessionEnd"), None),
+        (("a SessionEnd", "a SubagentStop"), None),
+        (("a SessionEnd", "b SessionStart"), "b"),
+        (("a SessionEnd", "b SessionStart", "a SubagentStop", "b SessionEnd"), None),
+        (("a SessionEnd", "b SessionStart", "b SessionEnd", "a SessionStart"), "a"),
+    ],
+)
+def test_only_a_last_session_whose_end_nobody_told_is_gone(events: tuple[str, ...], last: str | None) -> None:
+    sessions = Sessions()
+    for event in events:
+        session_id, _, name = event.partition(" ")
+        sessions.see({"session_id": session_id, "hook_event_name": name})
+    assert sessions.take_open() == last
+    assert sessions.take_open() is None
 
 
 def test_the_key_follows_no_redirect(home: Path, hub_over_http: Hub) -> None:
@@ -245,7 +306,7 @@ def test_after_a_day_offline_everything_arrives_once_and_in_order(home: Path, hu
         (home / "spool" / f"{pid}.{SESSION}.gap").write_bytes(b"dd")
     run(home, hub_over_http.url)
     posted = hub_over_http.event_ids
-    assert len(posted) == len(set(posted)) == 5 * 1501
+    assert len(posted) == len(set(posted)) == 5 * 1501 + 1  # and that its own process was killed
     for found in ids.values():
         wanted = set(found)
         assert [event_id for event_id in posted if event_id in wanted] == found
@@ -257,7 +318,7 @@ def test_uploaders_at_once_send_no_file_twice(home: Path, hub_over_http: Hub) ->
     ids = [event_id for pid in pids for event_id in leave_many(home, f"{pid}.log", range(pid, pid + 100))]
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda pid: run(home, hub_over_http.url, pid), pids))
-    assert sorted(hub_over_http.event_ids) == sorted(ids)
+    assert sorted(event["event_id"] for event in hub_over_http.events if event["source"] == "hook") == sorted(ids)
     assert list((home / "spool").iterdir()) == []
 
 
@@ -310,7 +371,7 @@ def test_a_rejected_event_costs_no_other(home: Path, hub_over_http: Hub) -> None
     ids = leave_many(home, f"{NOBODY}.log", range(20))
     hub_over_http.rejects = {ids[7]}
     run(home, hub_over_http.url)
-    assert hub_over_http.event_ids == ids
+    assert hub_over_http.event_ids[:-1] == ids  # the last one tells of the process's death
     assert list((home / "spool").iterdir()) == []
 
 
