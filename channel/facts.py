@@ -4,11 +4,11 @@ process; Claude Code's of the session's status.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from channel.status import STATUS_BYTES, Status, read_status
+from channel.watched import WatchedFile
 
 HEAD_BYTES = 4096
 BRANCH_CHARS = 200
@@ -27,35 +27,13 @@ def read_branch(folder: str) -> str | None:
     return head[:SHORT_HASH] or None
 
 
-class StatusFile:
+class StatusFile(WatchedFile[Status]):
     """Claude Code's ``sessions/<pid>.json``; undocumented, so whatever is odd about it is no status."""
 
     def __init__(self, environment: Mapping[str, str], pid: int) -> None:
         named = environment.get("CLAUDE_CONFIG_DIR", "")
         folder = Path(named) if named.startswith("/") else Path.home() / ".claude"
-        self._path = folder / "sessions" / f"{pid}.json"
-        self._stamp: tuple[int, int] | None = None
-        self._status: Status | None = None
-
-    def look(self) -> Status | None:
-        """What it says now; read only when it has changed. Never raises."""
-        try:
-            found = self._path.stat()
-            stamp = (found.st_ino, found.st_mtime_ns)
-            if stamp != self._stamp:
-                self._status = read_status(_read_bytes(self._path))
-                self._stamp = stamp
-        except OSError:
-            self._stamp = self._status = None
-        return self._status
-
-
-def _read_bytes(path: Path) -> bytes:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    try:
-        return os.read(fd, STATUS_BYTES)
-    finally:
-        os.close(fd)
+        super().__init__(folder / "sessions" / f"{pid}.json", STATUS_BYTES, read_status)
 
 
 def _find_git(folder: Path) -> Path | None:

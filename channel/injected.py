@@ -11,6 +11,8 @@ import fcntl
 import os
 from pathlib import Path
 
+from channel.locked import has_name
+
 TRIM_BYTES = 1024 * 1024
 """When the file is cut to its newer half: some 14,000 messages, far more than a hub still holds."""
 
@@ -67,13 +69,11 @@ class InjectedLog:
             fd = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX)
-                if self._path.stat().st_ino == os.fstat(fd).st_ino:
-                    return fd
-            except FileNotFoundError:
-                pass
             except OSError:
                 os.close(fd)
                 raise
+            if has_name(fd, self._path):
+                return fd
             os.close(fd)  # it was replaced while we waited for the lock
 
     def _trim(self, data: bytes) -> None:

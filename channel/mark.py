@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
+from channel.locked import Replaced, has_name, open_locked
 from channel.ring import is_answered
 
 MARK_SECONDS = 1.0
@@ -27,28 +28,21 @@ class Mark:
         """None if another uploader has it; raises OSError."""
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         while True:
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                os.close(fd)
-                return None
-            mark = cls(path, fd)
-            if mark._has_name():
-                return mark
-            os.close(fd)  # its last owner has just removed it
+            with suppress(Replaced):  # its last owner has just removed it
+                fd = open_locked(path, os.O_WRONLY | os.O_CREAT)
+                return None if fd is None else cls(path, fd)
 
     def renew(self) -> bool:
         """Keep it fresh; False if somebody has removed it. Raises OSError."""
         if time.monotonic() - self._renewed_at >= MARK_SECONDS:
             self._renewed_at = time.monotonic()
             os.utime(self._fd)
-            self._is_there = self._has_name()
+            self._is_there = has_name(self._fd, self._path)
         return self._is_there
 
     def remove(self) -> bool:
         """From here on hooks start another uploader; False if somebody has removed it already."""
-        is_there = self._has_name()
+        is_there = has_name(self._fd, self._path)
         if is_there:
             self._path.unlink(missing_ok=True)
         self.leave()
@@ -57,12 +51,6 @@ class Mark:
     def leave(self) -> None:
         """Let go of it, and leave it to grow old."""
         os.close(self._fd)
-
-    def _has_name(self) -> bool:
-        try:
-            return self._path.stat().st_ino == os.fstat(self._fd).st_ino
-        except OSError:
-            return False
 
 
 class Relief:

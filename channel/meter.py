@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from collections.abc import Callable, Iterator, Mapping
 from logging import Logger
 from pathlib import Path
@@ -20,6 +19,7 @@ from channel.session import Session
 from channel.statusline import SAVED_BYTES, StatusLine, build_report, read_status_line
 from channel.transcript import Transcript, list_agents
 from channel.usage import Usage
+from channel.watched import WatchedFile
 
 LOOK_SECONDS = 1.0
 """Between two looks; nothing rings when a transcript grows."""
@@ -141,26 +141,10 @@ class SavedStatusLine:
     """The file in which our wrapper of the status line leaves what it was told."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._stamp: tuple[int, int] | None = None
+        self._file = WatchedFile(path, SAVED_BYTES, read_status_line)
         self._line: StatusLine | None = None
 
     def look(self) -> StatusLine | None:
-        """What it said last; read only when it has changed. Never raises."""
-        try:
-            found = self._path.stat()
-            stamp = (found.st_ino, found.st_mtime_ns)
-            if stamp != self._stamp:
-                self._line = read_status_line(_read(self._path)) or self._line
-                self._stamp = stamp
-        except OSError:
-            self._stamp = None
+        """What it said last that we could read. Never raises."""
+        self._line = self._file.look() or self._line
         return self._line
-
-
-def _read(path: Path) -> bytes:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    try:
-        return os.read(fd, SAVED_BYTES)
-    finally:
-        os.close(fd)

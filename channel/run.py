@@ -12,7 +12,6 @@ import random
 import signal
 import sys
 import time
-from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -30,6 +29,7 @@ from channel.link import Link, Status
 from channel.log import build_logger, guarded
 from channel.meter import Meter
 from channel.outbox import Outbox
+from channel.owed import Owed
 from channel.process import Parent, read_parent
 from channel.session import Session
 from channel.spool import Record
@@ -43,9 +43,6 @@ TICK_SECONDS = 1.0
 
 LINK_SECONDS = 1.0
 """A client that doesn't ask for the tools gets no link before this."""
-
-OWED = 64
-"""Reports that wait for a disk that takes them."""
 
 FLUSH_SECONDS = 0.06
 """On a signal, for what is still in the spool: 100 ms later comes the next, harder signal."""
@@ -91,7 +88,7 @@ class Channel:
             log=self._log,
         )
         self._sending: set[asyncio.Task[None]] = set()
-        self._owed: deque[dict[str, Any]] = deque(maxlen=OWED)
+        self._owed = Owed()
         self._facts: tuple[str | None, str | None, str] | None = None
         self._branch: str | None = None
         self._link_due = asyncio.Event()
@@ -208,14 +205,14 @@ class Channel:
             if status is not None and correction is not None:
                 self._log.info("the status file says what no hook did: %s", correction)
                 body = {"hook_event_name": correction, "session_id": status.session_id, "since": status.at}
-                self._owed.append(body)
+                self._owed.add(body)
 
     def _trace(self) -> None:
         """Report where a forked session comes from, once that can be known."""
         with guarded(self._log, "where the session comes from could not be found"):
             lineage = self._lineage.look(self._parent.words)
             if lineage is not None:
-                self._owed.append(lineage)
+                self._owed.add(lineage)
 
     def _report_left(self) -> None:
         """Say what hooks could not: how many events had no room, and what was handed over to processes that have
@@ -264,9 +261,7 @@ class Channel:
                 self._delivery.tick()
             self._outbox.tidy()
             with contextlib.suppress(OSError):
-                while self._owed:
-                    self._put(self._owed[0])
-                    self._owed.popleft()
+                self._owed.pay(self._put)
                 if self._link.status is Status.LINKED:
                     self._report_left()
             await asyncio.sleep(TICK_SECONDS)
@@ -300,7 +295,7 @@ class Channel:
         try:
             self._put(body)
         except OSError:
-            self._owed.append(body)
+            self._owed.add(body)
 
     def _answer(self, frame: Declined) -> None:
         sending = asyncio.get_running_loop().create_task(self._link.send(frame))

@@ -16,7 +16,6 @@ their ids, so twice is once.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import re
 import stat
@@ -25,6 +24,7 @@ from pathlib import Path
 
 import msgspec
 
+from channel.locked import Replaced, has_name, open_locked
 from channel.process import is_gone
 from wire.frames import BATCH_BYTES, BATCH_EVENTS, EVENT_BYTES
 
@@ -103,7 +103,7 @@ def append(path: Path, data: bytes, *, sync: bool = False) -> None:
                 raise OSError(f"wrote {written} of {len(data)} bytes to the spool")
             if sync:
                 os.fsync(fd)
-            if _has_name(fd, path):
+            if has_name(fd, path):
                 return
         finally:
             os.close(fd)
@@ -144,13 +144,6 @@ def check_room(folder: Path) -> None:
         raise OSError(errno.ENOSPC, "the spool is full")
 
 
-def _has_name(fd: int, path: Path) -> bool:
-    try:
-        return path.stat().st_ino == os.fstat(fd).st_ino
-    except OSError:
-        return False
-
-
 class SpoolFile:
     """One file that this channel drains, locked against others. Made by ``open``."""
 
@@ -162,18 +155,14 @@ class SpoolFile:
     def open(cls, path: Path) -> SpoolFile | None:
         """None if there is no such file, or if another channel drains it."""
         try:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        except FileNotFoundError:
+            fd = open_locked(path, os.O_RDONLY | os.O_NONBLOCK)
+        except (FileNotFoundError, Replaced):
+            return None  # its last drainer has just let it go
+        if fd is None:
             return None
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(fd)
-            return None
-        file = cls(path, fd)
-        if file.has_name() and stat.S_ISREG(os.fstat(fd).st_mode):
-            return file
-        file.close()  # its last drainer has just let it go
+        if stat.S_ISREG(os.fstat(fd).st_mode):
+            return cls(path, fd)
+        os.close(fd)
         return None
 
     def read(self, offset: int) -> Page:
@@ -186,7 +175,7 @@ class SpoolFile:
 
     def has_name(self) -> bool:
         """Whether whoever opens the path would find this file."""
-        return _has_name(self._fd, self.path)
+        return has_name(self._fd, self.path)
 
     def is_current(self) -> bool:
         """Whether hooks write to it."""
