@@ -29,12 +29,10 @@ from channel.steps import (
     Retract,
     Seen,
     Slot,
-    Via,
     View,
     Ways,
-    Why,
 )
-from wire.frames import Push
+from wire.frames import Push, Via, WhyNot
 
 LISTEN_SECONDS = 1.0
 """After answering ``tools/list``: the client starts listening up to 30 ms later, and loses what came before."""
@@ -333,7 +331,7 @@ class Ladder:
     def _tell_ways(self, view: View, now: float) -> list[Effect]:
         if view.session_id is None or not self._is_listening(now):
             return []
-        why: Why | None = None
+        why: WhyNot | None = None
         if self.is_print or not self.flag or self.dropped:
             why = "print" if self.is_print else "dropped" if self.flag else "no_flag"
         ways = Ways(why is None, self._is_wakeable(now), view.hooks, why)

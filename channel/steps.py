@@ -6,12 +6,10 @@ from typing import Literal
 
 import msgspec
 
-from wire.frames import Push
+from wire.frames import Push, Via, WhyNot
 
-Via = Literal["channel", "wake", "steer", "next_turn"]
 Slot = Literal["now", "next"]
 Reason = Literal["busy", "elsewhere", "no_way"]
-Why = Literal["no_flag", "dropped", "print"]
 
 
 class View(msgspec.Struct, frozen=True):
@@ -94,7 +92,7 @@ class Ways(msgspec.Struct, frozen=True):
     channel: bool
     wake: bool
     next_turn: bool
-    why: Why | None
+    why: WhyNot | None
 
 
 Effect = Notify | Ping | Release | Offer | Retract | Report | Recall | Seen | Decline | Ways
