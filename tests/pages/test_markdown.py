@@ -121,11 +121,15 @@ def test_the_rest_of_a_long_text_is_only_text(text: str) -> None:
     assert set(re.findall(r"<[^>]*>", rest)) == {'<div class="typed">', "</div>", "</details>"}
 
 
-def test_any_text_is_rendered_in_reasonable_time() -> None:
+HANG = 20.0
+"""Seconds of processor time that nothing here needs a tenth of, on the slowest machine; without bounds, minutes."""
+
+
+def test_no_text_holds_the_hub_up() -> None:
     for text in ("[" * 70_000, "a|b\n-|-\n" + "x|y\n" * 20_000, "[a](" * 20_000):
         started = time.process_time()
         Prose().render(text)
-        assert time.process_time() - started < 1
+        assert time.process_time() - started < HANG
     started = time.process_time()
     render_said("`x`" * 20_000)
-    assert time.process_time() - started < 0.3
+    assert time.process_time() - started < HANG
