@@ -126,7 +126,7 @@ async def do_cancel_message(db: Database, person: Person, address: str, message_
     async def work(tx: Transaction) -> Sent:
         message = await access_message(tx.conn, person, message_id, "prompt")
         if message.state not in ("queued", "uncertain"):
-            raise Conflict(f"The message is {message.state} already; only a queued one can be cancelled.")
+            raise Conflict(f"The message is {message.state} already; only a queued or uncertain one can go.")
         session = access_known(await _find(tx, message.session_id), person, "prompt")
         await _cancel(tx, session, message, "cancelled" if message.state == "queued" else "dropped")
         await note_audit(tx.conn, person.user_id, "cancel_message", message_id, address)
