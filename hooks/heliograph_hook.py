@@ -46,7 +46,7 @@ def handle(home: bytes) -> None:
     if size <= STDIN_BYTES and (body[:1] != b"{" or body[-1:] != b"}"):
         raise ValueError(f"not a JSON object on stdin ({size} bytes)")
     pid = posix.getppid()
-    is_left = pid == 1 and posix.getsid(1) != posix.getsid(0)  # Claude is gone already, and pid 1 has never been it
+    is_left = pid == 1 and not is_claude_first()  # Claude is gone already, and pid 1 has never been it
     if is_left:
         pid = posix.getpid()  # gone in a moment: the next channel on this machine takes the event along
     name = read_name(body)
@@ -68,6 +68,15 @@ def handle(home: bytes) -> None:
         posix.write(1, answer)
     if lost:
         raise lost
+
+
+def is_claude_first() -> bool:
+    """Whether pid 1 is Claude Code itself, as in a container that runs nothing else (`node` for older clients)."""
+    try:
+        with open(b"/proc/1/comm", "rb") as comm:
+            return comm.read().strip() in {b"claude", b"node"}
+    except OSError:  # macOS, where pid 1 is launchd
+        return False
 
 
 def keep(home: bytes, pid: int, head: bytes, body: bytes, size: int) -> None:
