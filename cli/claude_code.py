@@ -17,7 +17,8 @@ from pathlib import Path
 WANTED_EVENTS = (
     "SessionStart", "SessionEnd", "UserPromptSubmit", "MessageDisplay", "PreToolUse", "PermissionRequest",
     "PermissionDenied", "PostToolUse", "PostToolUseFailure", "PostToolBatch", "Notification", "SubagentStart",
-    "SubagentStop", "PreCompact", "PostCompact", "Stop", "StopFailure", "Elicitation", "CwdChanged",
+    "SubagentStop", "PreCompact", "PostCompact", "Stop", "StopFailure", "Elicitation", "ElicitationResult",
+    "CwdChanged",
 )  # fmt: skip
 """The events we listen to, in the order of a turn."""
 

@@ -35,7 +35,7 @@ def session_json(session: Session, machine: Machine | None) -> dict[str, Any]:
         "foreign": session.foreign,
         "lineage": lineage,
         "next_session_id": session.next_session_id,
-        "open_decisions": len(session.waiting_for),
+        "open_decisions": len(session.open_asks),
         "queue": session.queue,
         "preview": msgspec.to_builtins(session.preview),
         "started_at": to_rfc3339(session.started_at),

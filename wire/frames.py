@@ -14,10 +14,10 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-LEVEL = 2
+LEVEL = 3
 """The wire level this code speaks. A level is raised when an older peer would misread a frame.
 
-Level 2: a push says when it wants to be injected, and can be withdrawn.
+Level 2: a push says when it wants to be injected, and can be withdrawn. Level 3: verdicts, interrupt, stop.
 """
 
 OLDEST_LEVEL = 1
@@ -136,6 +136,41 @@ class Withdraw(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     message_id: str
 
 
+AnsweredBy = Literal["hook", "relay", "none"]
+"""What takes a verdict to Claude Code: the hook that waits, with any answer; the channel's relay, which knows no more
+than allow and deny; nothing, so that only the terminal can answer."""
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="verdict"):
+    """What a person decided. ``answer`` is what the waiting hook prints, whole; ``behavior`` is what the relay is told,
+    None where that would say less than was decided. Sent again after a reconnect until it is answered, by a
+    ``ChannelDecided`` event. Level 3.
+    """
+
+    decision_id: str
+    session_id: str
+    answer: msgspec.Raw
+    behavior: Literal["allow", "deny"] | None = None
+
+
+class Settled(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="settled"):
+    """The decision is over: let the hook that waits for it go without a word. Level 3; has no answer."""
+
+    decision_id: str
+
+
+class Interrupt(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="interrupt"):
+    """Stop the turn of ``session_id`` at its next step. Answered by ``ChannelInterrupted`` events. Level 3."""
+
+    session_id: str
+
+
+class Stop(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="stop"):
+    """End the Claude Code process, if it carries ``session_id``. Level 3; its ``SessionEnd`` is the answer."""
+
+    session_id: str
+
+
 class Declined(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="declined"):
     """The channel did not inject a pushed message; it stays queued at the hub.
 
@@ -162,7 +197,7 @@ class Error(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="er
 
 
 ChannelFrame = Hello | Events | Declined | Bye
-HubFrame = Welcome | Ack | Push | Withdraw | Error
+HubFrame = Welcome | Ack | Push | Withdraw | Verdict | Settled | Interrupt | Stop | Error
 
 
 class MalformedFrame(Exception):

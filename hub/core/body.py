@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from hub.core.model import COUNT_MAX, Count, Evidence, Limit, Percent, Relation, Tokens
-from wire.frames import ID_CHARS, Via, When, WhyNot
+from hub.core.model import COUNT_MAX, Count, Evidence, Limit, Percent, Place, Relation, Tokens, Verdict
+from wire.frames import ID_CHARS, AnsweredBy, Via, When, WhyNot
 
 Source = Literal["hook", "channel", "hub"]
 
@@ -67,8 +67,17 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
     is_interrupt: bool = False
     last_assistant_message: str | None = None
     agent_id: str | None = None
+    agent_type: Any = None
     trigger: str = ""
     background_tasks: Any = None
+    permission_suggestions: Any = None
+    mcp_server_name: Any = None
+    message: Any = None
+    mode: Any = None
+    url: Any = None
+    requested_schema: Any = None
+    action: Any = None
+    heliograph_cut: Any = None
 
     text: str = ""
     percent: Percent | None = None
@@ -88,6 +97,12 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
     relation: Relation | None = None
     since: Count = 0
     hook: str = ""
+    decision_id: str | None = None
+    answered_by: AnsweredBy = "none"
+    taken: bool = False
+    request_id: Annotated[str, Meta(max_length=ID_CHARS)] | None = None
+    description: str = ""
+    input_preview: str = ""
 
     started_at: int = 0
     push: bool = False
@@ -98,6 +113,9 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
     before: str | None = None
     again: str | None = None
     evidence: Evidence | None = None
+    verdict: Verdict | None = None
+    where: Place | None = None
+    rule_id: str | None = None
 
 
 class _HookBody(Body, frozen=True, kw_only=True):
@@ -121,6 +139,12 @@ class _HookBody(Body, frozen=True, kw_only=True):
     relation: Any = None
     since: Any = 0
     hook: Any = ""
+    decision_id: Any = None
+    answered_by: Any = None
+    taken: Any = False
+    request_id: Any = None
+    description: Any = ""
+    input_preview: Any = ""
     started_at: Any = 0
     push: Any = False
     author_id: Any = ""
@@ -130,6 +154,9 @@ class _HookBody(Body, frozen=True, kw_only=True):
     before: Any = None
     again: Any = None
     evidence: Any = None
+    verdict: Any = None
+    where: Any = None
+    rule_id: Any = None
 
 
 class _Named(msgspec.Struct, frozen=True):

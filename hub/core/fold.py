@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hub.core import messages, processes, timeline, turns, usage
+from hub.core import decisions, messages, processes, timeline, turns, usage
 from hub.core.body import Stored
 from hub.core.model import Session
 from hub.core.world import World
@@ -71,6 +71,8 @@ _HANDLERS: dict[tuple[str, str], Handler] = {
     ("hook", "PostToolUse"): turns.end_tool,
     ("hook", "PostToolUseFailure"): turns.end_tool,
     ("hook", "PermissionRequest"): turns.ask,
+    ("hook", "Elicitation"): decisions.open_form,
+    ("hook", "ElicitationResult"): decisions.conclude_form,
     ("hook", "Stop"): turns.end,
     ("hook", "StopFailure"): turns.fail,
     ("hook", "SubagentStop"): turns.end_agent,
@@ -89,6 +91,12 @@ _HANDLERS: dict[tuple[str, str], Handler] = {
     ("channel", "ChannelBusy"): turns.correct_busy,
     ("channel", "ChannelUsage"): usage.note_usage,
     ("channel", "ChannelGap"): _gap,
+    ("channel", "ChannelAsked"): decisions.open_relayed,
+    ("channel", "ChannelWaits"): decisions.note_way,
+    ("channel", "ChannelDecided"): decisions.note_taken,
+    ("hub", "InterruptAsked"): turns.interrupt,
+    ("hub", "StopAsked"): turns.stop,
+    ("hub", "DecisionGiven"): decisions.give,
     ("hub", "MessageQueued"): messages.queue,
     ("hub", "MessageMoved"): messages.move,
     ("hub", "MessageCancelled"): messages.cancel,

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from wire.frames import Via, When, WhyNot
+from wire.frames import AnsweredBy, Via, When, WhyNot
 
 SessionState = Literal["working", "needs_you", "idle", "offline", "ended"]
 Delivery = Literal["channel", "wake", "next_turn", "none"]
@@ -39,6 +39,11 @@ Evidence = Literal[
 one), ``transcript`` or ``reply``; answered: ``reply`` or ``stop``; uncertain: ``process_gone`` or ``passed_over``
 (a whole turn went by without it); the rest are what people did, and ``cleared`` what became of the session.
 """
+
+DecisionKind = Literal["permission", "question", "plan", "elicitation"]
+DecisionState = Literal["open", "sending", "decided", "answered_locally", "expired", "withdrawn"]
+Place = Literal["hub", "phone", "api", "cli", "rule", "terminal"]
+Outcome = Literal["allowed", "denied", "cancelled"]
 
 DELIVERY_REASONS: dict[DeliveryReason, str] = {
     "ended": "The session has ended.",
@@ -123,6 +128,72 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     evidence: Evidence
 
 
+class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The answer to a decision. Which fields go with which kind, ``verdicts`` knows.
+
+    ``input``: the tool's, edited. ``remember``: which of the suggestions is to be saved. ``answers``: to questions, by
+    the question's text (several choices are a list), or to a form, by field. ``mode``: into which a plan is approved.
+    ``stop``: Claude's turn ends with this denial; of a form, it is cancelled instead of declined.
+    """
+
+    behavior: Literal["allow", "deny"]
+    message: str | None = None
+    input: dict[str, Any] | None = None
+    remember: int | None = None
+    answers: dict[str, Any] | None = None
+    mode: str | None = None
+    stop: bool = False
+
+
+class Decision(msgspec.Struct, kw_only=True):
+    """Something a session waits for. ``decision_id`` is the id of the event that told of it.
+
+    ``tool_name``: of an elicitation, the MCP server's. ``input``: the tool's, or of an elicitation its ``message``,
+    its ``mode`` (``form``, ``url``) and its ``schema`` or ``url``; of what
+    only the relay told its ``description`` and ``preview``. ``is_whole``: all of the input is here, and nothing was
+    cut. ``suggestions``: what Claude Code offered to remember, as it came. ``digest``: of all that a person is shown.
+    ``answered_by``: what takes a verdict to Claude Code now. ``request_id``: the relay's. ``problem``: why the last
+    verdict didn't arrive. ``position``: of its entry.
+
+    Once there is a verdict: ``by_id`` and ``by`` gave it, ``where``, at ``decided_at``; ``rule_id`` if a rule did.
+    ``outcome``: what Claude Code did in the end, as far as it shows. ``closed_at``: since when it is over.
+    """
+
+    decision_id: str
+    session_id: str
+    machine_id: str
+    pid: int
+    kind: DecisionKind
+    tool_name: str
+    tool_use_id: str = ""
+    agent_id: str | None = None
+    agent_type: str | None = None
+    input: dict[str, Any] = {}
+    is_whole: bool = True
+    suggestions: list[Any] = []
+    digest: str = ""
+    answered_by: AnsweredBy = "none"
+    request_id: str | None = None
+    state: DecisionState = "open"
+    problem: str | None = None
+    verdict: Verdict | None = None
+    by_id: str = ""
+    by: str = ""
+    where: Place | None = None
+    rule_id: str | None = None
+    outcome: Outcome | None = None
+    position: int = 0
+    opened_at: int
+    decided_at: int | None = None
+    closed_at: int | None = None
+    change_id: int = 0
+
+    @property
+    def needs_you(self) -> bool:
+        """Whether somebody has still to answer it."""
+        return self.state == "open"
+
+
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
     """The card's two lines: ``kind`` picks the icon (``tool`` rows carry ``tool_name``)."""
 
@@ -197,14 +268,16 @@ class OpenText(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
-    """A permission dialog that is open since ``at``. ``tool_use_id``: of the call it is about, empty if none is known;
-    ``agent_id``: of the subagent that asks.
+    """A dialog that opened at ``at``, until the call it is about is over. ``tool_use_id``: of that call, empty if none
+    is known; ``agent_id``: of the subagent that asks. ``is_given``: somebody has answered it, here or there.
     """
 
     tool_name: str
     tool_use_id: str = ""
     agent_id: str | None = None
     at: int = 0
+    decision_id: str = ""
+    is_given: bool = False
 
 
 def name_foreign(session_id: str, machine_id: str) -> str:
@@ -219,9 +292,9 @@ class Session(msgspec.Struct, kw_only=True):
     are what later events may still change; ``queue`` are the queued messages in the order in which they go;
     ``closed`` are the positions of the last tools and texts that were closed.
     ``passed_over`` are messages injected before this turn that it didn't begin with;
-    ``waiting_for`` are the permission dialogs that are open, the oldest first; ``agents`` the subagents that went on
-    in the background when the last turn ended. ``streams``: its client shows text
-    as it comes; ``filled_by``: where the last words stand that came in place of that; ``progress``: where this turn's
+    ``waiting_for`` are the dialogs that are open or whose calls aren't over, the oldest first; ``agents`` the subagents
+    that went on in the background when the last turn ended. ``interrupted_at``: since when somebody wants this turn to
+    stop. ``streams``: its client shows text as it comes; ``filled_by``: where the last words stand that came in place of that; ``progress``: where this turn's
     progress entry is; ``early``: how many of its texts came late. ``foreign``: another machine spoke for this
     ``claude_id`` first, so this is a row of its own (see ``name_foreign``), whose ``usage`` begins at ``baseline``.
     """
@@ -240,6 +313,7 @@ class Session(msgspec.Struct, kw_only=True):
     ways: Ways = Ways()
     waiting_for: list[Ask] = []
     agents: list[str] = []
+    interrupted_at: int | None = None
     open_tools: dict[str, int] = {}
     open_texts: dict[str, OpenText] = {}
     open_messages: list[str] = []
@@ -271,9 +345,14 @@ class Session(msgspec.Struct, kw_only=True):
         return self.session_id.rpartition("@")[0] if self.foreign else self.session_id
 
     @property
+    def open_asks(self) -> list[Ask]:
+        """The dialogs that nobody has answered yet."""
+        return [ask for ask in self.waiting_for if not ask.is_given]
+
+    @property
     def turn(self) -> Literal["working", "needs_you", "idle"]:
         """What its main conversation does: ``idle`` takes a message."""
-        if self.waiting_for:
+        if self.open_asks:
             return "needs_you"
         return "idle" if self.turn_started_at is None else "working"
 

@@ -48,7 +48,7 @@ def link_up(world: World, event: Stored) -> None:
         before = _carried(world, process)  # the pid is used again: that process is gone
         if before is not None:
             _leave(before, event)
-            turns.settle(world, before)
+            turns.leave(world, before, event)
             messages.lose_all(world, before, event)
         process.session_id = None
     process.started_at = event.body.started_at or process.started_at
@@ -94,7 +94,7 @@ def link_down(world: World, event: Stored) -> None:
         return
     session.offline_since = event.at
     if gone:  # what is only out of reach goes on, and so does its turn
-        turns.settle(world, session)
+        turns.leave(world, session, event)
     timeline.add_notice(world, session, event, "offline")
 
 
@@ -106,7 +106,7 @@ def note_gone(world: World, session: Session, event: Stored) -> None:
         return
     process.session_id = None
     _leave(session, event)
-    turns.settle(world, session)
+    turns.leave(world, session, event)
     messages.lose_all(world, session, event)
     timeline.add_notice(world, session, event, "offline")
 
@@ -154,7 +154,7 @@ def _move(world: World, process: Process, session: Session, event: Stored) -> No
         if event.body.hook_event_name == "SessionStart" and event.body.source in ("clear", "fork"):
             _succeed(world, before, session, event)
         messages.lose_all(world, before, event)
-        turns.settle(world, before)
+        turns.leave(world, before, event)
         before.ended = True
     if session.pid != process.pid:
         messages.lose_all(world, session, event)

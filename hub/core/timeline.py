@@ -7,11 +7,14 @@ tools are running belongs before them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
-from hub.core.body import Stored
-from hub.core.model import Entry, EntryKind, Evidence, Message, MessageState, OpenText, Preview, Session
+import msgspec
+
+from hub.core.body import Body, Stored
+from hub.core.model import Decision, Entry, EntryKind, Evidence, Message, MessageState, OpenText, Preview, Session
 from hub.core.world import World
 from wire.ids import to_rfc3339
 from wire.messages import SERVER_NAME
@@ -167,18 +170,20 @@ def wait_for_tool(world: World, session: Session, event: Stored) -> str:
     """
     body = event.body
     session.preview = Preview(kind="waiting", text=_tool_line(body.tool_input), tool_name=body.tool_name)
-    asked = {
-        "tool_name": body.tool_name,
-        "input": body.tool_input,
-        "agent_id": body.agent_id,
-        "state": "running",  # of several equal calls, the first that doesn't wait yet
-    }
     for tool_use_id, position in session.open_tools.items():
         entry = _find(world, session, position)
-        if entry and all(entry.data[name] == value for name, value in asked.items()):
+        if entry and entry.data["state"] == "running" and _is_about(entry, body):
             _change(world, entry, state="waiting")
-            return tool_use_id
+            return tool_use_id  # of several equal calls, the first that doesn't wait yet
     return ""
+
+
+def find_server_call(world: World, session: Session, server: str) -> str:
+    """The ``tool_use_id`` of the call of this MCP server's that runs; empty unless there is exactly one."""
+    prefix = f"mcp__{re.sub(r'[^a-zA-Z0-9_-]', '_', server)}__"
+    known = ((tool_use_id, _find(world, session, position)) for tool_use_id, position in session.open_tools.items())
+    running = [tool_use_id for tool_use_id, entry in known if entry and entry.data["tool_name"].startswith(prefix)]
+    return running[0] if len(running) == 1 else ""
 
 
 def close_tool(world: World, session: Session, event: Stored) -> None:
@@ -219,11 +224,28 @@ def close_tools(world: World, session: Session, is_over: Callable[[str | None], 
     session.open_tools = still_open
 
 
+def add_decision(world: World, session: Session, event: Stored, decision: Decision) -> Entry:
+    """Something the session waits for."""
+    if decision.kind == "elicitation":
+        text = f"{decision.tool_name}: {decision.input['message']}"
+        session.preview = Preview(kind="waiting", text=_shorten(text), tool_name=decision.tool_name)
+    return _add(world, session, event, "decision", _list_fields(decision), suffix="-decision")
+
+
+def update_decision(world: World, decision: Decision) -> None:
+    """It was answered, or goes another way."""
+    entry = world.entries.get((decision.session_id, decision.position))
+    if entry is not None:
+        _change(world, entry, **_list_fields(decision))
+
+
 def add_notice(world: World, session: Session, event: Stored, code: str) -> None:
     """Something happened to the session itself."""
     text = event.body.last_assistant_message or _words(event.body.error) if code == "api_error" else None
     if code == "gap":
         text = _say_gap(event.body.dropped, event.body.cut)
+    if code in ("interrupt", "stop"):
+        text = event.body.author
     data = {
         "code": code,
         "level": "error" if code in ("offline", "api_error", "gap", "foreign") else "info",
@@ -239,6 +261,19 @@ def add_succession(world: World, before: Session, after: Session, event: Stored)
     for session, other in ((before, after), (after, before)):
         data = {"code": code, "level": "info", "text": None, "session_id": other.session_id}
         _add(world, session, event, "notice", data, suffix="" if session is after else "-before")
+
+
+def _list_fields(decision: Decision) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.to_builtins(decision)
+    return {name: value for name, value in fields.items() if name not in ("session_id", "position", "change_id")}
+
+
+def _is_about(entry: Entry, body: Body) -> bool:
+    """Whether a dialog is about this call. The input of a plan's is another: its text is only in the dialog's."""
+    asked: dict[str, Any] = {"tool_name": body.tool_name, "agent_id": body.agent_id}
+    if body.tool_name != "ExitPlanMode":
+        asked["input"] = body.tool_input
+    return all(entry.data[name] == value for name, value in asked.items())
 
 
 def _add_tool(world: World, session: Session, event: Stored, state: str) -> Entry:

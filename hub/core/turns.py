@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from hub.core import messages, timeline
+from hub.core import decisions, messages, timeline
 from hub.core.body import Stored
-from hub.core.model import Ask, Session
+from hub.core.model import Session
 from hub.core.world import World
 from wire.frames import ID_CHARS
 
@@ -29,7 +29,7 @@ def start_session(world: World, session: Session, event: Stored) -> None:
     if event.body.source == "compact":  # which may be in the middle of a turn
         timeline.add_notice(world, session, event, "compacted")
         return
-    settle(world, session)
+    leave(world, session, event)
     if event.body.source == "resume":
         timeline.add_notice(world, session, event, "resumed")
 
@@ -38,7 +38,7 @@ def end_session(world: World, session: Session, event: Stored) -> None:
     """``SessionEnd``."""
     if session.linked and session.pid != event.pid:
         return  # it goes on in another process
-    settle(world, session)
+    leave(world, session, event)
     timeline.close_texts(world, session)
     session.ended = True
     if event.body.reason != "clear":
@@ -75,30 +75,21 @@ def begin_tool(world: World, session: Session, event: Stored) -> None:
 
 def end_tool(world: World, session: Session, event: Stored) -> None:
     """A tool ran, or failed; so what was asked about it is answered."""
-    body = event.body
-    of_call = [ask for ask in session.waiting_for if body.tool_use_id and ask.tool_use_id == body.tool_use_id]
-    of_tool = [
-        ask
-        for ask in session.waiting_for
-        if not ask.tool_use_id and (ask.tool_name, ask.agent_id) == (body.tool_name, body.agent_id)
-    ]
-    answered = (of_call or of_tool)[:1]
-    session.waiting_for = [ask for ask in session.waiting_for if ask not in answered]
+    decisions.conclude_call(world, session, event)
     timeline.close_tool(world, session, event)
 
 
 def end_batch(world: World, session: Session, event: Stored) -> None:
     """``PostToolBatch``: all calls of one answer of the model are over. A refused one has no hook of its own."""
-    _close(world, session, [event.body.agent_id])
+    _close(world, session, [event.body.agent_id], event)
 
 
 def ask(world: World, session: Session, event: Stored) -> None:
     """``PermissionRequest``: a dialog is open."""
-    body = event.body
     _note_turn(session, event)
     tool_use_id = timeline.wait_for_tool(world, session, event)
-    asked = Ask(tool_name=body.tool_name, tool_use_id=tool_use_id, agent_id=body.agent_id, at=event.at)
-    session.waiting_for = [*session.waiting_for, asked]
+    if not event.orphan:  # else nobody waits for an answer any more
+        decisions.open_asked(world, session, event, tool_use_id)
 
 
 def end(world: World, session: Session, event: Stored) -> None:
@@ -109,12 +100,12 @@ def end(world: World, session: Session, event: Stored) -> None:
     for message in messages.list_open(world, session, "delivered"):
         if message.message_id in session.passed_over:
             messages.step(world, session, message, "uncertain", event, "passed_over")
-    settle(world, session, keep=_list_agents(session, event))
+    settle(world, session, event, keep=_list_agents(session, event))
 
 
 def fail(world: World, session: Session, event: Stored) -> None:
     """``StopFailure``: the service refused, or was out of reach for too long."""
-    settle(world, session, keep=_list_agents(session, event))
+    settle(world, session, event, keep=_list_agents(session, event))
     timeline.add_notice(world, session, event, "api_error")
 
 
@@ -122,7 +113,7 @@ def end_agent(world: World, session: Session, event: Stored) -> None:
     """``SubagentStop``."""
     session.agents = [agent_id for agent_id in session.agents if agent_id != event.body.agent_id]
     if event.body.agent_id is not None:
-        _close(world, session, [event.body.agent_id])
+        _close(world, session, [event.body.agent_id], event)
 
 
 def note_injected(world: World, session: Session, event: Stored) -> None:
@@ -130,6 +121,18 @@ def note_injected(world: World, session: Session, event: Stored) -> None:
     messages.note_injected(world, session, event)
     if event.body.hook == "Stop" and session.turn_started_at is None and not event.orphan:
         session.turn_started_at = event.at
+
+
+def interrupt(world: World, session: Session, event: Stored) -> None:
+    """``InterruptAsked``: somebody wants Claude to stop at the next step, if it does anything."""
+    if session.turn_started_at is not None or session.agents:
+        session.interrupted_at = event.at
+        timeline.add_notice(world, session, event, "interrupt")
+
+
+def stop(world: World, session: Session, event: Stored) -> None:
+    """``StopAsked``: somebody wants Claude Code to end."""
+    timeline.add_notice(world, session, event, "stop")
 
 
 def compact(world: World, session: Session, event: Stored) -> None:
@@ -141,28 +144,31 @@ def compact(world: World, session: Session, event: Stored) -> None:
 def end_compacting(world: World, session: Session, event: Stored) -> None:
     """``PostCompact``."""
     if event.body.trigger == "manual":
-        settle(world, session, keep=session.agents)
+        settle(world, session, event, keep=session.agents)
 
 
-def settle(world: World, session: Session, *, keep: Collection[str] = ()) -> None:
+def settle(world: World, session: Session, event: Stored, *, keep: Collection[str] = ()) -> None:
     """The turn is over, and with it everything but the subagents in ``keep``."""
-    session.turn_started_at = None
-    session.agents = list(keep)
-    session.waiting_for = [ask for ask in session.waiting_for if ask.agent_id in session.agents]
-    timeline.close_tools(world, session, lambda agent_id: agent_id not in session.agents)
+    decisions.conclude_turn(world, session, event, keep=keep)
+    _rest(world, session, keep)
+
+
+def leave(world: World, session: Session, event: Stored) -> None:
+    """Claude Code is gone, or carries another session: nothing goes on, and nobody waits for an answer."""
+    decisions.withdraw_all(world, session, event)
+    _rest(world, session, ())
 
 
 def correct_idle(world: World, session: Session, event: Stored) -> None:
     """Claude Code says that the turn is over though no hook did: somebody pressed Esc."""
     since = event.body.since or event.at
     if session.turn_started_at is None or session.turn_started_at <= since:  # else a prompt has come since
-        settle(world, session)
+        settle(world, session, event)
 
 
 def correct_busy(world: World, session: Session, event: Stored) -> None:
     """Claude Code goes on after asking: somebody answered at the terminal."""
-    since = event.body.since or event.at
-    session.waiting_for = [ask for ask in session.waiting_for if ask.at > since]
+    decisions.note_answered(world, session, event, event.body.since or event.at)
 
 
 CORRECTIONS = (correct_idle, correct_busy)
@@ -171,7 +177,7 @@ CORRECTIONS = (correct_idle, correct_busy)
 
 def _begin_turn(world: World, session: Session, event: Stored) -> None:
     session.turn_started_at = event.at
-    session.waiting_for = [ask for ask in session.waiting_for if ask.agent_id is not None]
+    decisions.conclude_turn(world, session, event, keep=[ask.agent_id for ask in session.waiting_for if ask.agent_id])
     session.filled_by = None
     timeline.close_texts(world, session)
     session.turn_position = session.next_position * timeline.STEP
@@ -185,8 +191,15 @@ def _note_turn(session: Session, event: Stored) -> None:
         session.turn_started_at = event.at
 
 
-def _close(world: World, session: Session, agents: Collection[str | None]) -> None:
-    session.waiting_for = [ask for ask in session.waiting_for if ask.agent_id not in agents]
+def _rest(world: World, session: Session, keep: Collection[str]) -> None:
+    session.turn_started_at = None
+    session.interrupted_at = None
+    session.agents = list(keep)
+    timeline.close_tools(world, session, lambda agent_id: agent_id not in session.agents)
+
+
+def _close(world: World, session: Session, agents: Collection[str | None], event: Stored) -> None:
+    decisions.conclude_refused(world, session, agents, event)
     timeline.close_tools(world, session, lambda agent_id: agent_id in agents)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from hub.core.model import DayUsage, Entry, Machine, Message, Process, Receipt, Session
+from hub.core.model import DayUsage, Decision, Entry, Machine, Message, Process, Receipt, Session
 
 
 @dataclass
@@ -16,11 +16,13 @@ class World:
     sessions: dict[str, Session] = field(default_factory=dict)
     entries: dict[tuple[str, int], Entry] = field(default_factory=dict)
     messages: dict[str, Message] = field(default_factory=dict)
+    decisions: dict[str, Decision] = field(default_factory=dict)
 
     changed_processes: set[tuple[str, int]] = field(default_factory=set)
     changed_sessions: set[str] = field(default_factory=set)
     changed_entries: dict[tuple[str, int], None] = field(default_factory=dict)
     changed_messages: set[str] = field(default_factory=set)
+    changed_decisions: set[str] = field(default_factory=set)
     receipts: list[Receipt] = field(default_factory=list)
     days: dict[tuple[str, str, str], DayUsage] = field(default_factory=dict)
 

@@ -19,13 +19,24 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.core.body import Stored
-from hub.core.model import Entry, Machine, Message, Process, Session, name_foreign
+from hub.core.model import Decision, Entry, Machine, Message, Process, Session, name_foreign
 from hub.core.receipts import is_open
 from hub.core.world import World
 from hub.db import schema
 from hub.db.cache import Cache
 from hub.db.driver import in_thread
-from hub.db.rows import entry_row, process_row, session_row, to_entry, to_machine, to_message, to_process, to_session
+from hub.db.rows import (
+    decision_row,
+    entry_row,
+    process_row,
+    session_row,
+    to_decision,
+    to_entry,
+    to_machine,
+    to_message,
+    to_process,
+    to_session,
+)
 from wire.messages import find_message_ids
 
 if TYPE_CHECKING:
@@ -61,7 +72,14 @@ def _build_select(table: Table, *names: str) -> str:
 
 _UPSERTS = {
     table.name: _build_upsert(table)
-    for table in (schema.processes, schema.sessions, schema.messages, schema.receipts, schema.usage)
+    for table in (
+        schema.processes,
+        schema.sessions,
+        schema.messages,
+        schema.receipts,
+        schema.decisions,
+        schema.usage,
+    )
 } | {"entries": _build_upsert(schema.entries, "session_id", "position")}
 
 _APPEND = _compile(
@@ -76,6 +94,7 @@ _MACHINE = _build_select(schema.machines, "machine_id")
 _PROCESS = _build_select(schema.processes, "machine_id", "pid")
 _SESSION = _build_select(schema.sessions, "session_id")
 _MESSAGE = _build_select(schema.messages, "message_id")
+_DECISION = _build_select(schema.decisions, "decision_id")
 _ENTRY = _build_select(schema.entries, "session_id", "position")
 
 
@@ -105,11 +124,19 @@ class Books:
         self._processes: Cache[tuple[str, int], Process] = Cache(20_000)
         self._sessions: Cache[str, Session] = Cache(20_000)
         self._messages: Cache[str, Message] = Cache(1_000)
+        self._decisions: Cache[str, Decision] = Cache(1_000)
         self._entries: Cache[Place, Entry] = Cache(5_000)
 
     def forget(self) -> None:
         """A transaction was undone: the rows in memory may say what never happened."""
-        for cache in (self._machines, self._processes, self._sessions, self._messages, self._entries):
+        for cache in (
+            self._machines,
+            self._processes,
+            self._sessions,
+            self._messages,
+            self._decisions,
+            self._entries,
+        ):
             cache.clear()
 
     async def find_sessions(self, conn: AsyncConnection, session_ids: Iterable[str]) -> dict[str, Session]:
@@ -132,6 +159,8 @@ class Books:
         world.sessions = await self.find_sessions(conn, named)
         messages = {message_id: {"message_id": message_id} for message_id in _list_messages(world, events)}
         world.messages = await _find(conn, self._messages, _MESSAGE, messages, to_message)
+        decisions = {decision_id: {"decision_id": decision_id} for decision_id in _list_decisions(world, events)}
+        world.decisions = await _find(conn, self._decisions, _DECISION, decisions, to_decision)
         places = _list_places(world, events)
         entries = {place: {"session_id": place[0], "position": place[1]} for place in places}
         world.entries = await _find(conn, self._entries, _ENTRY, entries, to_entry)
@@ -157,11 +186,17 @@ class Books:
         for message_id in world.changed_messages:
             changes.messages[message_id] = world.messages[message_id]
             self._messages.put(message_id, world.messages[message_id])
+        for decision_id in world.changed_decisions:
+            decision = world.decisions[decision_id]
+            decision.change_id = changes.change_id
+            changes.decisions[decision_id] = decision
+            self._decisions.put(decision_id, decision)
         work: list[tuple[str, Rows]] = [
             ("processes", [process_row(world.processes[key]) for key in sorted(world.changed_processes)]),
             ("sessions", [session_row(world.sessions[i]) for i in sorted(world.changed_sessions)]),
             ("entries", [entry_row(world.entries[key]) for key in world.changed_entries]),
             ("messages", [msgspec.structs.asdict(world.messages[i]) for i in sorted(world.changed_messages)]),
+            ("decisions", [decision_row(world.decisions[i]) for i in sorted(world.changed_decisions)]),
             ("receipts", [msgspec.structs.asdict(receipt) for receipt in world.receipts]),
             ("usage", [msgspec.structs.asdict(day) for day in world.days.values()]),
         ]
@@ -193,6 +228,14 @@ def _list_messages(world: World, events: list[Stored]) -> set[str]:
     return {message_id for message_id in wanted if message_id}
 
 
+def _list_decisions(world: World, events: list[Stored]) -> set[str]:
+    """Decisions that these events name, or that the sessions they touch wait for."""
+    wanted = {event.body.decision_id for event in events if event.source != "hook" and event.body.decision_id}
+    for session in world.sessions.values():
+        wanted.update(ask.decision_id for ask in session.waiting_for if ask.decision_id)
+    return wanted
+
+
 def _names_message(event: Stored) -> bool:
     """A channel's or the hub's event about a message that exists; Claude's own texts have ids too."""
     return event.source != "hook" and event.body.hook_event_name != "MessageQueued"
@@ -203,6 +246,7 @@ def _list_places(world: World, events: list[Stored]) -> set[Place]:
     named = {f"tool:{event.body.tool_use_id}" for event in events if event.body.tool_use_id}
     named |= {f"text:{event.body.message_id}" for event in events if event.body.hook_event_name == "MessageDisplay"}
     places = {(m.session_id, m.position) for m in world.messages.values() if m.session_id in world.sessions}
+    places |= {(d.session_id, d.position) for d in world.decisions.values() if d.session_id in world.sessions}
     for session in world.sessions.values():
         positions = [*session.open_tools.values(), *(text.position for text in session.open_texts.values())]
         positions += [session.closed[name] for name in session.closed.keys() & named]
@@ -217,6 +261,8 @@ def _stays_open(entry: Entry) -> bool:
         return entry.data["state"] in ("running", "waiting")
     if entry.kind == "message":
         return is_open(entry.data["state"])
+    if entry.kind == "decision":
+        return entry.data["closed_at"] is None
     return entry.kind == "progress" or (entry.kind == "assistant" and bool(entry.data["streaming"]))
 
 

@@ -26,7 +26,7 @@ from sqlalchemy import NullPool, event, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from hub.core.model import Entry, Message, Session
+from hub.core.model import Decision, Entry, Message, Session
 from hub.db.books import Books
 from hub.db.driver import connect
 
@@ -68,6 +68,7 @@ class Changes:
     sessions: dict[str, Session] = field(default_factory=dict)
     entries: dict[str, Entry] = field(default_factory=dict)
     messages: dict[str, Message] = field(default_factory=dict)
+    decisions: dict[str, Decision] = field(default_factory=dict)
 
     def add(self, other: Changes) -> None:
         """Take in what another request, or a later transaction, changed, as it is now: folding goes on.
@@ -78,6 +79,7 @@ class Changes:
         self.sessions.update({key: copy(session) for key, session in other.sessions.items()})
         self.entries.update({key: copy(entry) for key, entry in other.entries.items()})
         self.messages.update({key: copy(message) for key, message in other.messages.items()})
+        self.decisions.update({key: copy(decision) for key, decision in other.decisions.items()})
 
 
 @dataclass

@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 from sqlalchemy import RowMapping
 
-from hub.core.model import Entry, Machine, Message, Process, Session, Ways
+from hub.core.model import Decision, Entry, Machine, Message, Process, Session, Ways
 
 _session = msgspec.json.Decoder(Session)
+_decision = msgspec.json.Decoder(Decision)
 _ways = msgspec.json.Decoder(Ways)
 _data: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, Any])
 
@@ -46,6 +47,21 @@ def entry_row(entry: Entry) -> dict[str, Any]:
     }
 
 
+def decision_row(decision: Decision) -> dict[str, Any]:
+    """A row of ``decisions``."""
+    return {
+        "decision_id": decision.decision_id,
+        "session_id": decision.session_id,
+        "machine_id": decision.machine_id,
+        "kind": decision.kind,
+        "state": decision.state,
+        "opened_at": decision.opened_at,
+        "closed_at": decision.closed_at,
+        "change_id": decision.change_id,
+        "record": text_of(decision),
+    }
+
+
 def process_row(process: Process) -> dict[str, Any]:
     """A row of ``processes``."""
     return {**msgspec.structs.asdict(process), "ways": text_of(process.ways)}
@@ -54,6 +70,11 @@ def process_row(process: Process) -> dict[str, Any]:
 def to_session(row: RowMapping) -> Session:
     """A session of a ``sessions`` row."""
     return _session.decode(row["record"])
+
+
+def to_decision(row: RowMapping) -> Decision:
+    """A decision of a ``decisions`` row."""
+    return _decision.decode(row["record"])
 
 
 def to_entry(row: RowMapping) -> Entry:

@@ -167,6 +167,24 @@ receipts = Table(
     Column("evidence", String, nullable=False),
 )
 
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("decision_id", String, primary_key=True),
+    Column("session_id", ForeignKey("sessions.session_id"), nullable=False),
+    Column("machine_id", ForeignKey("machines.machine_id"), nullable=False),
+    Column("kind", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("opened_at", BigInteger, nullable=False),
+    Column("closed_at", BigInteger),
+    Column("change_id", BigInteger, nullable=False),
+    Column("record", Text, nullable=False),  # the whole hub.core.model.Decision
+    Index(None, "state", "opened_at", "decision_id"),
+    Index(None, "closed_at"),
+    Index(None, "session_id"),
+    Index(None, "change_id"),
+)
+
 usage = Table(
     "usage",
     metadata,

@@ -14,7 +14,7 @@ def test_it_needs_you_while_it_asks_and_works_again_after(books: Books, claude: 
     assert books.session(claude).state == "working"
     books.take(claude.asks("Write"))
     assert books.session(claude).state == "needs_you"
-    assert [ask.tool_use_id for ask in books.session(claude).waiting_for] == ["t1"]
+    assert [ask.tool_use_id for ask in books.session(claude).open_asks] == ["t1"]
     books.take(claude.post_tool("t1", "Write"))
     assert books.session(claude).state == "working"
     books.take(claude.stop())
@@ -24,7 +24,7 @@ def test_it_needs_you_while_it_asks_and_works_again_after(books: Books, claude: 
 def test_a_refusal_with_words_ends_the_waiting_with_its_batch(books: Books, claude: Claude) -> None:
     books.take(claude.prompt("go"), claude.pre_tool("t1", "Write"), claude.asks("Write"), claude.end_batch())
     assert books.session(claude).state == "working"
-    assert books.session(claude).waiting_for == []
+    assert books.session(claude).open_asks == []
     assert books.entries(claude, "tool")[0].data["state"] == "interrupted"
 
 
@@ -39,7 +39,7 @@ def test_a_failed_call_no_longer_waits(books: Books, claude: Claude) -> None:
 def test_waiting_ends_with_the_turn(books: Books, claude: Claude, ending: str) -> None:
     books.take(claude.prompt("go"), claude.pre_tool("t1"), claude.asks())
     books.take({"stop": claude.stop, "end": claude.end, "prompt": lambda: claude.prompt("next")}[ending]())
-    assert books.session(claude).waiting_for == []
+    assert books.session(claude).open_asks == []
 
 
 def test_exit_ends_the_session(books: Books, claude: Claude) -> None:
@@ -252,13 +252,13 @@ def test_esc_at_the_terminal_settles_the_turn(books: Books, claude: Claude) -> N
     books.take(claude.prompt("go"), claude.pre_tool("t1"), claude.asks())
     assert books.session(claude).state == "needs_you"
     books.take(claude.channel("ChannelIdle"))
-    assert (books.session(claude).state, books.session(claude).waiting_for) == ("idle", [])
+    assert (books.session(claude).state, books.session(claude).open_asks) == ("idle", [])
     assert books.entries(claude, "tool")[0].data["state"] == "interrupted"
 
 
 def test_an_answer_at_the_terminal_is_noticed_before_the_tool_ends(books: Books, claude: Claude) -> None:
     books.take(claude.prompt("go"), claude.pre_tool("t1"), claude.asks(), claude.channel("ChannelBusy"))
-    assert (books.session(claude).state, books.session(claude).waiting_for) == ("working", [])
+    assert (books.session(claude).state, books.session(claude).open_asks) == ("working", [])
 
 
 def test_going_on_without_having_asked_changes_nothing(books: Books, claude: Claude) -> None:

@@ -16,7 +16,7 @@ def test_of_two_dialogs_at_once_the_second_stays_open(books: Books, claude: Clau
     books.take(claude.asks("Read", X), claude.asks("Read", Y))
     books.take(claude.post_tool("t1", "Read", X))
     assert books.session(claude).state == "needs_you"
-    assert [ask.tool_use_id for ask in books.session(claude).waiting_for] == ["t2"]
+    assert [ask.tool_use_id for ask in books.session(claude).open_asks] == ["t2"]
     books.take(claude.post_tool("t2", "Read", Y))
     assert books.session(claude).state == "working"
 
@@ -30,7 +30,7 @@ def test_a_call_that_begins_beside_a_dialog_does_not_close_it(books: Books, clau
 def test_two_dialogs_about_equal_calls_are_two(books: Books, claude: Claude) -> None:
     books.take(claude.prompt("go"), claude.pre_tool("t1", "Read", X), claude.pre_tool("t2", "Read", X))
     books.take(claude.asks("Read", X), claude.asks("Read", X))
-    assert [ask.tool_use_id for ask in books.session(claude).waiting_for] == ["t1", "t2"]
+    assert [ask.tool_use_id for ask in books.session(claude).open_asks] == ["t1", "t2"]
     books.take(claude.post_tool("t2", "Read", X))
     assert books.session(claude).state == "needs_you"
 
@@ -55,7 +55,7 @@ def test_what_is_asked_after_the_status_file_spoke_stays_open(books: Books, clau
     books.take(claude.prompt("go"), claude.pre_tool("t1", "Read", X), claude.asks("Read", X))
     since = claude.at + 1
     books.take(claude.pre_tool("t2", "Read", Y), claude.asks("Read", Y), claude.channel("ChannelBusy", since=since))
-    assert [ask.tool_use_id for ask in books.session(claude).waiting_for] == ["t2"]
+    assert [ask.tool_use_id for ask in books.session(claude).open_asks] == ["t2"]
 
 
 def test_a_prompt_after_the_status_file_spoke_is_a_turn(books: Books, claude: Claude) -> None:
@@ -166,7 +166,7 @@ def test_a_claude_that_is_gone_does_nothing_any_more(books: Books, claude: Claud
     books.take(claude.prompt("go"), claude.pre_tool("t1"), claude.asks())
     books.link_down(claude, reason)
     session = books.session(claude)
-    assert (session.state, session.turn, session.waiting_for) == ("offline", "idle", [])
+    assert (session.state, session.turn, session.open_asks) == ("offline", "idle", [])
     assert books.entries(claude, "tool")[0].data["state"] == "interrupted"
 
 
