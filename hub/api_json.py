@@ -6,7 +6,19 @@ from typing import Any
 
 import msgspec
 
-from hub.core.model import DELIVERY_REASONS, DayUsage, DeliveryReason, Entry, Machine, Message, Receipt, Session, Usage
+from hub.core import forms, verdicts
+from hub.core.model import (
+    DELIVERY_REASONS,
+    DayUsage,
+    Decision,
+    DeliveryReason,
+    Entry,
+    Machine,
+    Message,
+    Receipt,
+    Session,
+    Usage,
+)
 from hub.db.search import Hit
 from wire.ids import to_rfc3339
 
@@ -36,6 +48,7 @@ def session_json(session: Session, machine: Machine | None) -> dict[str, Any]:
         "lineage": lineage,
         "next_session_id": session.next_session_id,
         "open_decisions": len(session.open_asks),
+        "interrupted_at": to_rfc3339(session.interrupted_at) if session.interrupted_at else None,
         "queue": session.queue,
         "preview": msgspec.to_builtins(session.preview),
         "started_at": to_rfc3339(session.started_at),
@@ -120,4 +133,51 @@ def message_json(message: Message, receipts: list[Receipt]) -> dict[str, Any]:
         "receipts": [
             {"state": r.state, "at": to_rfc3339(r.at), "evidence": r.evidence, "event_id": r.event_id} for r in receipts
         ],
+    }
+
+
+def decision_json(decision: Decision, session: Session | None, machine: Machine | None) -> dict[str, Any]:
+    """One decision with all that a person is shown, what may be answered now, and what was."""
+    kind = decision.kind
+    fields = forms.read_fields(decision.input.get("schema")) if kind == "elicitation" else ()
+    plan = decision.input.get("plan")
+    return {
+        "decision_id": decision.decision_id,
+        "kind": kind,
+        "session_id": decision.session_id,
+        "session_title": session.title if session else "",
+        "machine": {"id": decision.machine_id, "name": machine.name if machine else ""},
+        "cwd": session.cwd if session else "",
+        "tool_name": decision.tool_name,
+        "tool_use_id": decision.tool_use_id or None,
+        "agent": {"id": decision.agent_id, "type": decision.agent_type} if decision.agent_id else None,
+        "input": decision.input,
+        "is_whole": decision.is_whole,
+        "suggestions": decision.suggestions,
+        "questions": verdicts.list_questions(decision) if kind == "question" else None,
+        "plan": plan if kind == "plan" and isinstance(plan, str) else None,
+        "fields": msgspec.to_builtins(fields) if kind == "elicitation" else None,
+        "digest": decision.digest,
+        "state": decision.state,
+        "answered_by": decision.answered_by,
+        "offers": list(verdicts.list_offers(decision)),
+        "modes": list(verdicts.MODES) if kind == "plan" else None,
+        "problem": decision.problem,
+        "decided": _decided_json(decision),
+        "outcome": decision.outcome,
+        "opened_at": to_rfc3339(decision.opened_at),
+        "closed_at": to_rfc3339(decision.closed_at) if decision.closed_at else None,
+        "change_id": decision.change_id,
+    }
+
+
+def _decided_json(decision: Decision) -> dict[str, Any] | None:
+    if decision.where is None:
+        return None
+    return {
+        "by": decision.by or None,
+        "at": to_rfc3339(decision.decided_at or decision.closed_at or 0),
+        "where": decision.where,
+        "verdict": msgspec.to_builtins(decision.verdict),
+        "rule_id": decision.rule_id,
     }

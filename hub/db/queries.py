@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sqlalchemy import Column, ColumnElement, Integer, and_, case, cast, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.core.model import COUNT_MAX, DayUsage, Entry, Machine, Message, Receipt, Session
+from hub.core.model import COUNT_MAX, DayUsage, Decision, DecisionState, Entry, Machine, Message, Receipt, Session
 from hub.core.receipts import STEPS
 from hub.db import schema
-from hub.db.rows import to_entry, to_machine, to_message, to_session
+from hub.db.rows import to_decision, to_entry, to_machine, to_message, to_session
 
 RAIL_NEEDS = 500
 RAIL_RECENT = 100
@@ -169,3 +171,42 @@ async def list_waiting(conn: AsyncConnection) -> list[Message]:
     table = schema.messages
     query = select(table).where(table.c.state.in_(["queued", "delivered"]))
     return [to_message(row) for row in (await conn.execute(query)).mappings()]
+
+
+async def find_decision(conn: AsyncConnection, decision_id: str) -> Decision | None:
+    """One decision."""
+    table = schema.decisions
+    row = (await conn.execute(select(table.c.record).where(table.c.decision_id == decision_id))).mappings().first()
+    return to_decision(row) if row else None
+
+
+async def list_decisions(
+    conn: AsyncConnection,
+    *,
+    states: Collection[DecisionState] = (),
+    session_id: str | None = None,
+    after: tuple[int, str] | None = None,
+    after_change: int | None = None,
+    limit: int,
+) -> list[Decision]:
+    """Decisions, the oldest first; ``states``: only those; ``after`` continues after (opened_at, decision_id)."""
+    table = schema.decisions
+    query = select(table.c.record)
+    if states:
+        query = query.where(table.c.state.in_(states))
+    if session_id is not None:
+        query = query.where(table.c.session_id == session_id)
+    if after is not None:
+        query = query.where(tuple_(table.c.opened_at, table.c.decision_id) > after)
+    if after_change is not None:
+        query = query.where(table.c.change_id > after_change)
+    query = query.order_by(table.c.opened_at, table.c.decision_id).limit(limit)
+    return [to_decision(row) for row in (await conn.execute(query)).mappings()]
+
+
+async def list_closed_decisions(conn: AsyncConnection, *, since: int, limit: int) -> list[Decision]:
+    """Decisions that were closed since then, the latest first."""
+    table = schema.decisions
+    query = select(table.c.record).where(table.c.closed_at >= since)
+    query = query.order_by(table.c.closed_at.desc(), table.c.decision_id).limit(limit)
+    return [to_decision(row) for row in (await conn.execute(query)).mappings()]
