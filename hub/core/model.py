@@ -294,9 +294,10 @@ class Session(msgspec.Struct, kw_only=True):
     ``passed_over`` are messages injected before this turn that it didn't begin with;
     ``waiting_for`` are the dialogs that are open or whose calls aren't over, the oldest first; ``agents`` the subagents
     that went on in the background when the last turn ended. ``interrupted_at``: since when somebody wants this turn to
-    stop. ``streams``: its client shows text as it comes; ``filled_by``: where the last words stand that came in place of that; ``progress``: where this turn's
-    progress entry is; ``early``: how many of its texts came late. ``foreign``: another machine spoke for this
-    ``claude_id`` first, so this is a row of its own (see ``name_foreign``), whose ``usage`` begins at ``baseline``.
+    stop. ``streams``: its client shows text as it comes; ``filled_by``: where the last words stand that came in place
+    of that; ``progress``: where this turn's progress entry is; ``early``: how many of its texts came late. ``foreign``:
+    another machine spoke for this ``claude_id`` first, so this is a row of its own (see ``name_foreign``), whose
+    ``usage`` begins at ``baseline``.
     """
 
     session_id: str
