@@ -133,15 +133,15 @@ def read_line(line: bytes) -> Asking | None:
     return None if found is None else Asking(found[1].decode(), found[2].decode(), _KINDS[found[3]])
 
 
-class _Said(msgspec.Struct):
+class _Said(msgspec.Struct, frozen=True):
     interrupt: bool = False
 
 
-class _Output(msgspec.Struct, rename="camel"):
+class _Output(msgspec.Struct, frozen=True, rename="camel"):
     decision: _Said = _Said()
 
 
-class _Answer(msgspec.Struct, rename="camel"):
+class _Answer(msgspec.Struct, frozen=True, rename="camel"):
     hook_specific_output: _Output = _Output()
 
 
