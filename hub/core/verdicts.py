@@ -51,7 +51,8 @@ def list_offers(decision: Decision) -> tuple[Offer, ...]:
     if decision.state != "open" or decision.answered_by == "none":
         return ()
     if decision.answered_by == "relay":
-        return ("allow", "deny") if decision.is_whole else ("deny",)
+        plain: tuple[Offer, ...] = ("allow", "deny") if decision.is_whole else ("deny",)
+        return plain if decision.kind == "permission" else ()
     is_form = decision.kind == "elicitation"
     refusals: tuple[Offer, ...] = ("deny", "stop") if is_form else ("deny", "message", "stop")
     return (*_list_ways_to_allow(decision), *refusals)
@@ -62,7 +63,7 @@ def _list_ways_to_allow(decision: Decision) -> tuple[Offer, ...]:
         return ()
     match decision.kind:
         case "question":
-            return ("answer",)
+            return ("answer",) if _is_readable(decision) else ()
         case "plan":
             return ("allow", "edit", "mode")
         case "elicitation":
@@ -85,13 +86,15 @@ def check(decision: Decision, verdict: Verdict) -> None:
         )
     if verdict.remember is not None and not 0 <= verdict.remember < len(decision.suggestions):
         raise Unfit(f"There is no suggestion {verdict.remember}; Claude Code offered {len(decision.suggestions)}.")
+    if decision.kind == "plan" and verdict.input is not None and not _is_plan(decision, verdict.input):
+        raise Unfit("Of a plan, the text of its plan can be edited, and nothing else.")
     if verdict.mode is not None and verdict.mode not in MODES:
         raise Unfit(f"A plan can be approved into {' or '.join(MODES)}.")
     if decision.kind == "question" and verdict.behavior == "allow":
         _check_answers(decision, verdict.answers or {})
-    if decision.kind == "elicitation" and verdict.answers is not None:
+    if decision.kind == "elicitation" and verdict.behavior == "allow":
         try:
-            forms.check(forms.read_fields(decision.input.get("schema")), verdict.answers)
+            forms.check(forms.read_fields(decision.input.get("schema")), verdict.answers or {})
         except forms.Invalid as error:
             raise Unfit(str(error)) from error
 
@@ -99,7 +102,7 @@ def check(decision: Decision, verdict: Verdict) -> None:
 def build_answer(decision: Decision, verdict: Verdict) -> dict[str, Any]:
     """What the hook that waits prints for this verdict, which was checked."""
     if decision.kind == "elicitation":
-        return {"hookSpecificOutput": {"hookEventName": "Elicitation", **_build_form_answer(verdict)}}
+        return {"hookSpecificOutput": {"hookEventName": "Elicitation", **_build_form_answer(decision, verdict)}}
     said: dict[str, Any] = {"behavior": verdict.behavior}
     if verdict.behavior == "allow":
         said |= _build_allowance(decision, verdict)
@@ -122,9 +125,8 @@ def explains(decision: Decision, verdict: Verdict, ran_with: Mapping[str, Any]) 
         return False
     if decision.kind == "question":
         return ran_with.get("answers") == _say_answers(verdict.answers or {})
-    if decision.kind == "permission" and verdict.input is not None:
-        return all(ran_with.get(name) == value for name, value in verdict.input.items())
-    return True
+    is_edited = decision.kind == "permission" and verdict.input is not None
+    return not is_edited or verdict.input == decision.input or ran_with != decision.input
 
 
 def say_choices(labels: list[str]) -> str:
@@ -191,6 +193,18 @@ def list_questions(decision: Decision) -> list[dict[str, Any]]:
     return [item for item in known if isinstance(item, dict) and isinstance(item.get("question"), str)]
 
 
+def _is_readable(decision: Decision) -> bool:
+    """Whether all that is asked can be shown, and answered."""
+    questions = decision.input.get("questions")
+    return bool(questions) and list_questions(decision) == questions
+
+
+def _is_plan(decision: Decision, edited: Mapping[str, Any]) -> bool:
+    return isinstance(edited.get("plan"), str) and all(
+        name == "plan" or (name in decision.input and decision.input[name] == value) for name, value in edited.items()
+    )
+
+
 def _say_answers(answers: Mapping[str, Any]) -> dict[str, str]:
     return {
         question: say_choices(answer) if isinstance(answer, list) else str(answer)
@@ -213,7 +227,8 @@ def _build_allowance(decision: Decision, verdict: Verdict) -> dict[str, Any]:
     return said
 
 
-def _build_form_answer(verdict: Verdict) -> dict[str, Any]:
+def _build_form_answer(decision: Decision, verdict: Verdict) -> dict[str, Any]:
     if verdict.behavior == "allow":
-        return {"action": "accept", "content": verdict.answers or {}}
+        is_url = decision.input.get("mode") == "url"  # whose answers the server gets at its address
+        return {"action": "accept"} if is_url else {"action": "accept", "content": verdict.answers or {}}
     return {"action": "cancel" if verdict.stop else "decline"}
