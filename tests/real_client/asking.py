@@ -61,6 +61,11 @@ class Asked:
         wanted |= {"answered_by": "hook"} if state == "open" and "answered_by" not in wanted else {}
         return self.api.wait_for_decision(self.session_id, state=state, timeout=SECONDS, **wanted)
 
+    def look(self, decision: dict[str, Any]) -> dict[str, Any]:
+        """The decision as it is now."""
+        now: dict[str, Any] = self.api.client.get(f"/api/v1/decisions/{decision['decision_id']}")
+        return now
+
     def decide(self, behavior: str, decision: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
         """Answer the open decision; it must be taken."""
         decided = self.api.decide(decision or self.wait_for(), behavior, **fields)

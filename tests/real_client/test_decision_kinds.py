@@ -39,16 +39,6 @@ def start(api: Api, model: Model, project: Path, start_claude: StartClaude) -> A
     return lambda *arguments: Asked.begin(api, model, start_claude(*arguments), project)
 
 
-@pytest.fixture
-def plans(project: Path, machine: Machine) -> Callable[[Asked], list[list[dict[str, object]]]]:
-    """The turns in which Claude writes its plan where the client wants it, and shows it."""
-
-    def build(asked: Asked) -> list[list[dict[str, object]]]:
-        return [[use("ExitPlanMode", plan=PLAN)]]
-
-    return build
-
-
 def test_every_kind_of_answer_to_questions_reaches_claude(start: AskedStart) -> None:
     asked = start()
     asked.play([use("AskUserQuestion", questions=[SIZE, FRUIT])], [use("AskUserQuestion", questions=[SIZE])])
