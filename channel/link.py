@@ -1,7 +1,7 @@
 """The link: one outbound WebSocket to the hub, for as long as the channel lives.
 
 Knows when to connect, when to wait and when to give up; what is sent comes from the outbox, what
-arrives goes to ``on_push`` and ``on_withdraw``. ``websockets`` is imported when the first link opens, not before: it
+arrives goes to who was named for it. ``websockets`` is imported when the first link opens, not before: it
 would double the time until Claude Code's handshake is answered.
 """
 
@@ -31,6 +31,8 @@ from wire.frames import (
     HubFrame,
     MalformedFrame,
     Push,
+    Settled,
+    Verdict,
     Welcome,
     Withdraw,
     decode_from_hub,
@@ -94,7 +96,7 @@ def backoff(attempt: int, random: float) -> float:
 
 
 class Link:
-    """One a channel. ``build_hello`` says who we are by now; what goes wrong in the other two is logged."""
+    """One a channel. ``build_hello`` says who we are by now; what goes wrong in the others is logged."""
 
     def __init__(
         self,
@@ -104,6 +106,8 @@ class Link:
         build_hello: Callable[[], Hello],
         on_push: Callable[[Push], None],
         on_withdraw: Callable[[str], None],
+        on_verdict: Callable[[Verdict], None],
+        on_settled: Callable[[str], None],
         random: Callable[[], float],
         log: logging.Logger,
     ) -> None:
@@ -114,6 +118,8 @@ class Link:
         self._build_hello = build_hello
         self._on_push = on_push
         self._on_withdraw = on_withdraw
+        self._on_verdict = on_verdict
+        self._on_settled = on_settled
         self._level = LEVEL
         self._random = random
         self._log = log
@@ -270,6 +276,12 @@ class Link:
                 case Withdraw():
                     with guarded(self._log, "a message was not withdrawn"):
                         self._on_withdraw(frame.message_id)
+                case Verdict():
+                    with guarded(self._log, "a verdict was not taken"):
+                        self._on_verdict(frame)
+                case Settled():
+                    with guarded(self._log, "a decision was not settled"):
+                        self._on_settled(frame.decision_id)
                 case Error():
                     return self._take_error(frame)
                 case Welcome():

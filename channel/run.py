@@ -20,6 +20,7 @@ import msgspec
 
 from channel import VERSION, mcp
 from channel.config import find_home
+from channel.deciding import Deciding
 from channel.delivery import Delivery
 from channel.facts import StatusFile, read_branch
 from channel.gap import report_gaps
@@ -87,6 +88,17 @@ class Channel:
             answer=self._answer,
             log=self._log,
         )
+        self._deciding = Deciding(
+            self._delivery.ring,
+            session=self._session,
+            stdio=self._stdio,
+            status=self._status,
+            is_linked=lambda: self._link.status is Status.LINKED,
+            put=self._put,
+            report=self._report,
+            watch=self._watch,
+            log=self._log,
+        )
         self._sending: set[asyncio.Task[None]] = set()
         self._owed = Owed()
         self._facts: tuple[str | None, str | None, str] | None = None
@@ -99,6 +111,8 @@ class Channel:
             build_hello=self._build_hello,
             on_push=self._delivery.receive,
             on_withdraw=self._delivery.withdraw,
+            on_verdict=self._deciding.receive,
+            on_settled=self._deciding.settle,
             random=random.random,
             log=self._log,
         )
@@ -111,7 +125,7 @@ class Channel:
         await self._stdio.open(wire_in, wire_out)
         loop.call_later(LINK_SECONDS, self._link_due.set)
         link = asyncio.create_task(self._keep_link())
-        works = [asyncio.create_task(work) for work in (self._tick(), self._meter.run())]
+        works = [asyncio.create_task(work) for work in (self._tick(), self._meter.run(), self._deciding.run())]
         reason = await self._ended
         for work in works:
             work.cancel()
@@ -157,6 +171,8 @@ class Channel:
             case mcp.Pong():
                 self._follow()
                 self._delivery.take_pong(effect.number)
+            case mcp.Asked() if self._parent.takes_pushes:
+                self._deciding.relay(effect)
 
     def _call(self, tool: mcp.Reply | mcp.Progress) -> tuple[str, bool]:
         """The answer to a tool call, and whether it is an error; both for Claude to read."""
@@ -191,6 +207,7 @@ class Channel:
             heard = self._outbox.see()
             moments = [self._session.see(seen.body, seen.at) for seen in heard]
             self._delivery.hear(heard)
+            self._deciding.hear(heard)
             for seen in heard:
                 self._meter.see(seen.body)
                 self._lineage.see(seen.body)
@@ -206,6 +223,12 @@ class Channel:
                 self._log.info("the status file says what no hook did: %s", correction)
                 body = {"hook_event_name": correction, "session_id": status.session_id, "since": status.at}
                 self._owed.add(body)
+
+    def _watch(self) -> None:
+        """What is to show within a second while a dialog is open."""
+        self._correct()
+        with guarded(self._log, "what was owed could not be paid"), contextlib.suppress(OSError):
+            self._owed.pay(self._put)
 
     def _trace(self) -> None:
         """Report where a forked session comes from, once that can be known."""
@@ -231,14 +254,16 @@ class Channel:
         self._put({"hook_event_name": "ChannelFacts", "branch": self._branch, "cwd": self._session.cwd})
         self._facts = facts
 
-    def _put(self, body: dict[str, Any], *, sync: bool = False) -> None:
-        """Write an event of ours, for the session we carry unless ``body`` names one; raises OSError."""
+    def _put(self, body: dict[str, Any], *, sync: bool = False) -> str:
+        """Write an event of ours, for the session we carry unless ``body`` names one; its id. Raises OSError."""
         fields = {"session_id": self._session.session_id, **body}
         data = msgspec.json.encode({key: value for key, value in fields.items() if value is not None})
         if len(data) > EVENT_BYTES:
             raise OSError(f"an event of {len(data)} bytes")
         at = time.time_ns() // 1000
-        self._keep(Record("c", build_id(at, os.urandom(8)), at, self._parent_pid, data), sync=sync)
+        event_id = build_id(at, os.urandom(8))
+        self._keep(Record("c", event_id, at, self._parent_pid, data), sync=sync)
+        return event_id
 
     def _keep(self, record: Record, *, sync: bool = False) -> None:
         """Write an event for the link to send; raises OSError."""
