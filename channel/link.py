@@ -1,8 +1,8 @@
 """The link: one outbound WebSocket to the hub, for as long as the channel lives.
 
 Knows when to connect, when to wait and when to give up; what is sent comes from the outbox, what
-arrives goes to ``on_push`` and ``on_withdraw``. ``websockets`` is imported when the first link opens, not before: it
-would double the time until Claude Code's handshake is answered.
+arrives goes to the callbacks. ``websockets`` is imported when the first link opens, not before: it would double the
+time until Claude Code's handshake is answered.
 """
 
 from __future__ import annotations
@@ -29,8 +29,10 @@ from wire.frames import (
     Error,
     Hello,
     HubFrame,
+    Interrupt,
     MalformedFrame,
     Push,
+    Stop,
     Welcome,
     Withdraw,
     decode_from_hub,
@@ -94,7 +96,7 @@ def backoff(attempt: int, random: float) -> float:
 
 
 class Link:
-    """One a channel. ``build_hello`` says who we are by now; what goes wrong in the other two is logged."""
+    """One a channel. ``build_hello`` says who we are by now; what goes wrong in the others is logged."""
 
     def __init__(
         self,
@@ -104,6 +106,8 @@ class Link:
         build_hello: Callable[[], Hello],
         on_push: Callable[[Push], None],
         on_withdraw: Callable[[str], None],
+        on_interrupt: Callable[[str], None],
+        on_stop: Callable[[str], None],
         random: Callable[[], float],
         log: logging.Logger,
     ) -> None:
@@ -114,6 +118,8 @@ class Link:
         self._build_hello = build_hello
         self._on_push = on_push
         self._on_withdraw = on_withdraw
+        self._on_interrupt = on_interrupt
+        self._on_stop = on_stop
         self._level = LEVEL
         self._random = random
         self._log = log
@@ -270,6 +276,12 @@ class Link:
                 case Withdraw():
                     with guarded(self._log, "a message was not withdrawn"):
                         self._on_withdraw(frame.message_id)
+                case Interrupt():
+                    with guarded(self._log, "an interrupt was not taken"):
+                        self._on_interrupt(frame.session_id)
+                case Stop():
+                    with guarded(self._log, "a stop was not taken"):
+                        self._on_stop(frame.session_id)
                 case Error():
                     return self._take_error(frame)
                 case Welcome():

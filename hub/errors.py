@@ -66,6 +66,13 @@ class Conflict(HubError):
     code = "conflict"
 
 
+class NotRunning(HubError):
+    """Nothing goes on there that could be stopped, or nobody is there to do it."""
+
+    status = 409
+    code = "not_running"
+
+
 class TooLarge(HubError):
     """The body is over its bound."""
 

@@ -18,7 +18,7 @@ from hub.core.body import Body
 from hub.core.model import Message, Session
 from hub.db import queries
 from hub.db.engine import Changes, Database
-from wire.frames import Declined, Hello, HubFrame, Push, Withdraw
+from wire.frames import Declined, Hello, HubFrame, Interrupt, Push, Stop, Withdraw
 
 GRACE = 5.0
 """Seconds a link may be away before its session is shown as offline."""
@@ -39,6 +39,9 @@ store didn't take.
 
 WITHDRAW_LEVEL = 2
 """From this wire level on a channel can let go of a pushed message, and knows ``when``."""
+
+ORDER_LEVEL = 3
+"""From this wire level on a channel can interrupt and stop Claude Code."""
 
 log = structlog.get_logger()
 
@@ -68,7 +71,9 @@ def choose_due(
 
 @dataclass(eq=False)
 class Link:
-    """One channel's connection. ``in_flight``: messages pushed and neither injected, declined nor taken back yet."""
+    """One channel's connection. ``in_flight``: messages pushed and neither injected, declined nor taken back yet.
+    ``interrupted_at``: of the last interrupt that was sent.
+    """
 
     machine_id: str
     token_id: str
@@ -76,6 +81,7 @@ class Link:
     send: Callable[[HubFrame], Awaitable[None]]
     close: Callable[[str, str], Awaitable[None]]
     in_flight: set[str] = field(default_factory=set)
+    interrupted_at: int | None = None
 
     @property
     def key(self) -> Key:
@@ -165,6 +171,29 @@ class Links:
         for session in changes.sessions.values():
             if session.session_id in self._waiting and session.delivery != "none":
                 self._later(self._deliver(session))
+            if session.interrupted_at is not None:
+                self._interrupt(session)
+
+    def takes_orders(self, session: Session) -> bool:
+        """Whether a channel is connected that can interrupt and stop what this session runs in."""
+        return self._find_ordered(session) is not None
+
+    def end(self, session: Session) -> None:
+        """Somebody wants its Claude Code to end."""
+        link = self._find_ordered(session)
+        if link is not None:
+            self._later(link.send(Stop(session_id=session.claude_id)))
+
+    def _interrupt(self, session: Session) -> None:
+        """Once a link: one that is new may not have heard of it."""
+        link = self._find_ordered(session)
+        if link is not None and link.interrupted_at != session.interrupted_at:
+            link.interrupted_at = session.interrupted_at
+            self._later(link.send(Interrupt(session_id=session.claude_id)))
+
+    def _find_ordered(self, session: Session) -> Link | None:
+        link = self._links.get((session.machine_id, session.pid)) if session.linked else None
+        return link if link is not None and link.hello.level >= ORDER_LEVEL else None
 
     def declined(self, link: Link, frame: Declined) -> None:
         """The channel didn't inject it; the session's next change brings another try.

@@ -160,7 +160,7 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
 
 
 class Interrupt(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="interrupt"):
-    """Stop the turn of ``session_id`` at its next step. Answered by ``ChannelInterrupted`` events. Level 3."""
+    """Stop the turn of ``session_id`` at its next step; has no answer but the turn's end. Level 3."""
 
     session_id: str
 
