@@ -190,5 +190,6 @@ def _text(item: Mapping[str, Any], name: str) -> str:
 
 def _number(item: Mapping[str, Any], name: str) -> float | None:
     value = item.get(name)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value if is_number and abs(value) < NUMBER_MAX else None
+    if not isinstance(value, int | float) or isinstance(value, bool) or abs(value) > NUMBER_MAX:
+        return None
+    return value
