@@ -19,7 +19,7 @@ _BREAK = re.compile(r"([;&|<>`(){}\n\r]+)")
 _QUOTES = re.compile(r"\\\n|[\"'\\]")
 _BACKTICKS = re.compile(r"`([^`]*)`")
 _ASSIGNMENT = re.compile(r"\w+(\[[^\]]*\])?\+?=.*")
-_PASSED = re.compile(r"-.*|\w+=.*|[\d.]+[smhd]?")
+_PASSED = re.compile(r"-.*|\w+=.*|\d[\d.]*[smhd]?")
 _UNKNOWN = re.compile(r"[$*?\[]")
 """A word with one of these may become any other."""
 
