@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hub.core.model import Decision
 
 
 class HubError(Exception):
-    """``status`` is HTTP's; ``code`` is stable."""
+    """``status`` is HTTP's; ``code`` is stable; ``details`` are told beside them, as JSON."""
 
     status = 500
     code = "internal"
@@ -17,6 +19,7 @@ class HubError(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+        self.details: dict[str, Any] = {}
 
 
 class NotSignedIn(HubError):

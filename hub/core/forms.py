@@ -19,6 +19,9 @@ FIELDS = 100
 
 TEXT_CHARS = 10_000
 
+NUMBER_MAX = 1e300
+"""A bound beyond it is none: JSON has whole numbers that no float holds."""
+
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 _DATE = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
 _DATE_TIME = re.compile(rf"{_DATE.pattern}[Tt ]\d{{2}}:\d{{2}}(:\d{{2}}(\.\d+)?)?([Zz]|[+-]\d{{2}}:\d{{2}})?")
@@ -151,8 +154,15 @@ def _check_text(field: Field, value: Any) -> None:
     shapes = {"email": _EMAIL, "date": _DATE, "date-time": _DATE_TIME}
     if field.format in shapes and not shapes[field.format].fullmatch(value):
         raise Invalid(f"{field.label} is no {field.format}.")
-    if field.format == "uri" and not urlsplit(value).scheme:
+    if field.format == "uri" and not _has_scheme(value):
         raise Invalid(f"{field.label} is no address with a scheme.")
+
+
+def _has_scheme(address: str) -> bool:
+    try:
+        return bool(urlsplit(address).scheme)
+    except ValueError:  # brackets that hold no IPv6 address
+        return False
 
 
 def _check_bounds(field: Field, size: float, unit: str) -> None:
@@ -169,4 +179,6 @@ def _text(item: Mapping[str, Any], name: str) -> str:
 
 def _number(item: Mapping[str, Any], name: str) -> float | None:
     value = item.get(name)
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if not isinstance(value, int | float) or isinstance(value, bool) or abs(value) > NUMBER_MAX:
+        return None
+    return value

@@ -210,3 +210,12 @@ async def list_closed_decisions(conn: AsyncConnection, *, since: int, limit: int
     query = select(table.c.record).where(table.c.closed_at >= since)
     query = query.order_by(table.c.closed_at.desc(), table.c.decision_id).limit(limit)
     return [to_decision(row) for row in (await conn.execute(query)).mappings()]
+
+
+async def list_last_closed(conn: AsyncConnection, machine_id: str, pid: int, *, limit: int) -> list[str]:
+    """The ids of the decisions that were closed last of the session that this process carries."""
+    table, processes = schema.decisions, schema.processes
+    query = select(table.c.decision_id).join(processes, processes.c.session_id == table.c.session_id)
+    query = query.where(processes.c.machine_id == machine_id, processes.c.pid == pid, table.c.closed_at.is_not(None))
+    query = query.order_by(table.c.closed_at.desc(), table.c.decision_id).limit(limit)
+    return list((await conn.execute(query)).scalars())

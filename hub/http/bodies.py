@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any, Literal
 from urllib.parse import parse_qsl
 
 import msgspec
 from aiohttp import web
 
+from hub.core.model import Verdict
 from hub.errors import BadRequest, TooSlow
 from wire.frames import Event, When
 
@@ -36,6 +38,37 @@ class Move(msgspec.Struct, forbid_unknown_fields=True):
     """Where a queued message goes: before another one of its session, or last."""
 
     before: str | None = None
+
+
+class NewVerdict(msgspec.Struct, forbid_unknown_fields=True):
+    """The answer to what ``digest`` was made of: one of the decision's ``offers``.
+
+    ``message``: to Claude, with a denial. ``input``: allow with this one instead; of a plan, ``{"plan": text}``.
+    ``remember``: allow, and save the suggestion at this index. ``answers``: to questions, by the question's text, a
+    text or a list of choices; to a form, by the field's name. ``mode``: into which a plan is approved. ``stop``: deny,
+    and Claude's turn ends. A form is declined by ``deny``, and cancelled by ``deny`` with ``stop``.
+    """
+
+    digest: str
+    behavior: Literal["allow", "deny"]
+    message: str | None = None
+    input: dict[str, Any] | None = None
+    remember: int | None = None
+    answers: dict[str, Any] | None = None
+    mode: str | None = None
+    stop: bool = False
+
+    def build_verdict(self) -> Verdict:
+        """What is decided. A blank message is none."""
+        return Verdict(
+            behavior=self.behavior,
+            message=self.message if self.message and self.message.strip() else None,
+            input=self.input,
+            remember=self.remember,
+            answers=self.answers,
+            mode=self.mode,
+            stop=self.stop,
+        )
 
 
 class Join(msgspec.Struct, forbid_unknown_fields=True):
