@@ -33,7 +33,7 @@ _RUNNERS = frozenset(
     [
         *("sudo", "doas", "su", "env", "nohup", "setsid", "time", "timeout", "nice", "ionice", "chrt"),
         *("taskset", "stdbuf", "unbuffer", "script", "watch", "flock", "caffeinate", "arch", "strace"),
-        *("ltrace", "chroot", "unshare", "nsenter", "exec", "command", "builtin", "eval", "."),
+        *("ltrace", "chroot", "unshare", "nsenter", "exec", "command", "builtin", "eval"),
         *("trap", "xargs", "parallel", "find", "fd", "ssh", "sh", "bash", "zsh", "dash", "ksh", "mksh", "ash"),
         *("fish", "busybox", "toybox"),
     ]

@@ -28,6 +28,9 @@ TOOL_CHARS = 1_000
 PATH_CHARS = 4_096
 SUMMARY_CHARS = 100
 
+COMMAND_CHARS = 10_000
+"""A longer command is for people: reading it for every rule takes too long, and it brings a file or a program along."""
+
 _TOOL = re.compile(r"mcp__[A-Za-z0-9_-]+__\*|[A-Za-z][A-Za-z0-9_-]*")
 _SERVER = re.compile(r"(mcp__.+?)(?:__\*)?", re.DOTALL)
 _WITH_CONTENT = re.compile(r"([A-Za-z]+)\((.*)\)", re.DOTALL)
@@ -116,7 +119,9 @@ def summarise(rule: Rule) -> str:
 
 
 def _is_for_rules(decision: Decision) -> bool:
-    return decision.kind == "permission" and decision.is_whole and decision.tool_name not in _NEVER_ASKED
+    is_short = len(str(decision.input.get("command", ""))) <= COMMAND_CHARS
+    is_asked = decision.kind == "permission" and decision.tool_name not in _NEVER_ASKED
+    return is_asked and decision.is_whole and is_short
 
 
 def _is_there(rule: Rule, decision: Decision, session: Session, now: int) -> bool:
