@@ -100,7 +100,7 @@ class Ring:
     async def open(self) -> None:
         """Listen; raises OSError."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        remove_leftovers(self._folder, ("sock", "up", "status", "now-new", "next-new"))
+        remove_leftovers(self._folder, ("sock", "up", "status", "now-new", "next-new", "stop", "stop-new"))
         beside = f"{self._name}.{os.getpid()}"
         bell = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
