@@ -185,6 +185,14 @@ async def test_an_answer_at_the_terminal_shows_within_a_second(linked: Claude, h
     assert noted_at - hub.named("ChannelBusy")[0]["since"] < 1_000_000
 
 
+async def test_a_turn_that_is_stopped_at_the_terminal_lets_its_hook_go(linked: Claude, hub: HubDouble) -> None:
+    await linked.hook("UserPromptSubmit", prompt="work")
+    process, _ = await asking(linked, hub, "Elicitation")
+    await hub.stop()
+    linked.show_status("idle")
+    assert await said(process) is None
+
+
 # -- channels that end -----------------------------------------------------------------------
 
 
@@ -230,6 +238,26 @@ async def test_a_full_disk_owes_the_outcome(linked: Claude, hub: HubDouble) -> N
     linked.spool.unlink()
     await hub.until(lambda: outcomes(hub), "what became of the verdict")
     assert outcomes(hub) == [(decision_id, True)]
+
+
+async def test_what_was_settled_meanwhile_is_let_go_when_its_hook_comes_back(linked: Claude, hub: HubDouble) -> None:
+    process, decision_id = await asking(linked, hub)
+    assert linked.process is not None
+    linked.process.kill()
+    await linked.ended()
+    process.send_signal(signal.SIGSTOP)
+    second = Claude(linked.home, linked.project)
+    try:
+        await second.start()
+        await second.greet()
+        await hub.until(lambda: len(hub.hellos) == 2, "a second link")
+        await hub.send(Settled(decision_id=decision_id))
+        await decide(hub, "nobody's")
+        await hub.until(lambda: ("nobody's", False) in outcomes(hub), "a channel that has heard both")
+        process.send_signal(signal.SIGCONT)
+        assert await said(process) is None
+    finally:
+        await second.stop()
 
 
 # -- the relay ----------------------------------------------------------------------------------
