@@ -73,6 +73,9 @@ OPERATIONS: dict[str, Callable[[Claude, int], Step]] = {
     "elicits": lambda claude, number: claude.elicits(server="s" if number else "heliograph"),
     "elicited": lambda claude, number: claude.elicited("accept", server="s" if number else "heliograph"),
     "relayed": lambda claude, number: claude.relayed(TOOLS[number % 2], f'{{ "command": "{number}" }}'),
+    "equal pre": lambda claude, number: claude.pre_tool(f"e{number}", tool_input={"command": "0"}),
+    "equal asks": lambda claude, number: claude.asks(tool_input={"command": "0"}),
+    "equal ran": lambda claude, number: claude.post_tool(f"e{number}", tool_input={"command": "0"}),
     "agent ran": lambda claude, number: claude.post_tool(f"t{number}", TOOLS[number % 3], agent_id=AGENT),
     "agent pre": lambda claude, number: claude.pre_tool(f"t{number}", TOOLS[number % 3], agent_id=AGENT),
     "agent asks": lambda claude, number: claude.asks(TOOLS[number % 3], agent_id=AGENT),
@@ -119,6 +122,20 @@ stories = st.lists(
 )
 """(which process, what happens, a number that picks ids)."""
 
+ASKING = ("pre", "asks", "equal pre", "equal asks", "agent pre", "agent asks", "elicits", "relayed")
+CONCLUDING = ("post", "failed", "equal ran", "agent ran", "elicited", "batch", "agent stop", "idle", "busy", "stop")
+LEAVING = ("prompt", "stop with agent", "lost", "link up", "parent gone", "resume")
+
+disputes = st.lists(
+    st.tuples(
+        st.just(0),
+        st.sampled_from([*ASKING, *ABOUT_DECISIONS, *ABOUT_DECISIONS, *CONCLUDING, *LEAVING]),
+        st.integers(0, 3),
+    ),
+    max_size=40,
+).map(lambda story: [(0, "start", 0), (0, "link up", 0), (0, "prompt", 0), *story])
+"""Stories of one process that asks much."""
+
 
 def tell(story: list[tuple[int, str, int]]) -> list[Step]:
     """The events of a story. Messages are queued once each, to sessions that exist, and only by the hub."""
@@ -137,7 +154,7 @@ def tell(story: list[tuple[int, str, int]]) -> list[Step]:
         elif operation in ABOUT_DECISIONS:
             if not asked:
                 continue
-            step = _tell_decision(operation, number, *asked[-1 - number % len(asked)])
+            step = _tell_decision(operation, number, *asked[-1 - number // 3 % len(asked)])
         else:
             step = OPERATIONS[operation](claude, number)
             if isinstance(step, Event):

@@ -17,7 +17,7 @@ from hub.core.world import World
 from hub.db.rows import decision_row, to_decision
 from tests.hub.claude import NOW
 from tests.hub.core.books import MACHINE, Books, as_stored
-from tests.hub.stories import HubEvent, Step, stories, tell
+from tests.hub.stories import HubEvent, Step, disputes, stories, tell
 from wire.ids import build_id
 
 
@@ -44,8 +44,8 @@ def as_events(steps: list[Step]) -> list[Stored]:
     return events
 
 
-@settings(max_examples=150, deadline=None)
-@given(stories)
+@settings(max_examples=300, deadline=None)
+@given(stories | disputes)
 def test_any_sequence_keeps_the_books_consistent(story: list[tuple[int, str, int]]) -> None:
     world = Books().world
     places: dict[tuple[str, int], tuple[int, str]] = {}

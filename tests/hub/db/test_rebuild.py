@@ -27,7 +27,7 @@ from hub.db.engine import Database, Transaction, lock_database, open_database
 from hub.db.rows import decision_row, entry_row, process_row, session_row
 from tests.hub.claude import Claude
 from tests.hub.kit import Secrets
-from tests.hub.stories import HubEvent, Step, stories, tell
+from tests.hub.stories import HubEvent, Step, disputes, stories, tell
 from wire.frames import Event
 
 Rows = dict[str, dict[Any, dict[str, Any]]]
@@ -165,7 +165,7 @@ async def check_rebuild(fresh: Any, machine_id: str, steps: list[Step], dice: ra
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(story=stories, dice=st.randoms(use_true_random=False))
+@given(story=stories | disputes, dice=st.randoms(use_true_random=False))
 async def test_any_story_rebuilds(
     fresh: Any, secrets_of_template: Secrets, story: list[tuple[int, str, int]], dice: random.Random
 ) -> None:
