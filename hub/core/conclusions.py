@@ -73,7 +73,7 @@ def conclude_turn(world: World, session: Session, event: Stored, *, keep: Collec
 
 
 def withdraw_all(world: World, session: Session, event: Stored, *, pid: int | None = None) -> None:
-    """Claude Code is gone (``pid``: only that), or carries another session: nobody waits for an answer any more."""
+    """Claude Code is gone, or carries another session: nobody waits for an answer any more (``pid``: there)."""
     for ask in session.waiting_for:
         decision = world.decisions.get(ask.decision_id)
         if pid is None or (decision is not None and decision.pid == pid):

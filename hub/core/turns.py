@@ -16,6 +16,9 @@ from wire.frames import ID_CHARS
 
 MODEL_CHARS = 100
 
+NOTIFICATION = "<task-notification>"
+"""How Claude Code's own prompts begin: something in the background is over, or a hook wakes it."""
+
 AGENTS = 64
 """Background subagents of a session that are kept in mind."""
 
@@ -50,6 +53,8 @@ def end_session(world: World, session: Session, event: Stored) -> None:
 def begin(world: World, session: Session, event: Stored) -> None:
     """``UserPromptSubmit``: a turn begins, or a message comes up in the middle of one."""
     ours = messages.find_named(world, session, event)
+    if ours or not event.body.prompt.startswith(NOTIFICATION):
+        session.interrupted_at = None  # somebody wants it to go on
     if session.turn == "idle" or not ours or any(message.when != "now" for message in ours):
         _begin_turn(world, session, event)
     for message in ours:
@@ -125,9 +130,11 @@ def note_injected(world: World, session: Session, event: Stored) -> None:
 
 def interrupt(world: World, session: Session, event: Stored) -> None:
     """``InterruptAsked``: somebody wants Claude to stop at the next step, if it does anything."""
-    if session.turn_started_at is not None or session.agents:
-        session.interrupted_at = event.at
+    if session.turn == "idle" and not session.agents:
+        return  # it was over by then
+    if session.interrupted_at is None:
         timeline.add_notice(world, session, event, "interrupt")
+    session.interrupted_at = event.at
 
 
 def stop(world: World, session: Session, event: Stored) -> None:

@@ -7,7 +7,7 @@ refused in words. What is said is built from what was shown and from the verdict
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -27,6 +27,13 @@ mode from before the plan."""
 
 MESSAGE_CHARS = 8_000
 """To Claude, with a denial. Claude Code takes 10,000 from a hook."""
+
+
+CONTENT_BYTES = 256 * 1024
+"""An edited input, or the answers, as JSON: as much as the hook brings of what was asked."""
+
+CONTENT_DEPTH = 100
+"""How deep they nest. What is deeper can't be read at every place that it passes."""
 
 
 class Unfit(Exception):
@@ -86,17 +93,46 @@ def check(decision: Decision, verdict: Verdict) -> None:
         )
     if verdict.remember is not None and not 0 <= verdict.remember < len(decision.suggestions):
         raise Unfit(f"There is no suggestion {verdict.remember}; Claude Code offered {len(decision.suggestions)}.")
-    if decision.kind == "plan" and verdict.input is not None and not _is_plan(decision, verdict.input):
-        raise Unfit("Of a plan, the text of its plan can be edited, and nothing else.")
     if verdict.mode is not None and verdict.mode not in MODES:
         raise Unfit(f"A plan can be approved into {' or '.join(MODES)}.")
-    if decision.kind == "question" and verdict.behavior == "allow":
+    for content in (verdict.input, verdict.answers):
+        _check_size(content)
+    if verdict.behavior == "allow":
+        _check_content(decision, verdict)
+
+
+def _check_content(decision: Decision, verdict: Verdict) -> None:
+    """Whether it answers what was asked."""
+    if decision.kind == "question":
         _check_answers(decision, verdict.answers or {})
-    if decision.kind == "elicitation" and verdict.behavior == "allow":
+    if decision.kind == "plan":
+        _check_plan(decision, verdict.input or {})
+    if decision.kind == "elicitation" and decision.input.get("mode") != "url":
         try:
             forms.check(forms.read_fields(decision.input.get("schema")), verdict.answers or {})
         except forms.Invalid as error:
             raise Unfit(str(error)) from error
+
+
+def _check_plan(decision: Decision, edited: Mapping[str, Any]) -> None:
+    if not isinstance(edited.get("plan", ""), str):
+        raise Unfit("A plan is a text.")
+    if any((name, value) not in decision.input.items() for name, value in edited.items() if name != "plan"):
+        raise Unfit("Only the plan's text can be edited.")
+
+
+def _check_size(content: Mapping[str, Any] | None) -> None:
+    level: list[Any] = [content]
+    for _ in range(CONTENT_DEPTH):
+        level = [item for value in level if isinstance(value, dict | list) for item in _list_items(value)]
+    if level:
+        raise Unfit(f"The answer nests over {CONTENT_DEPTH} levels deep.")
+    if len(msgspec.json.encode(content)) > CONTENT_BYTES:
+        raise Unfit(f"The answer is over {CONTENT_BYTES // 1024} KiB.")
+
+
+def _list_items(value: dict[str, Any] | list[Any]) -> Collection[Any]:
+    return value.values() if isinstance(value, dict) else value
 
 
 def build_answer(decision: Decision, verdict: Verdict) -> dict[str, Any]:
@@ -197,12 +233,6 @@ def _is_readable(decision: Decision) -> bool:
     """Whether all that is asked can be shown, and answered."""
     questions = decision.input.get("questions")
     return bool(questions) and list_questions(decision) == questions
-
-
-def _is_plan(decision: Decision, edited: Mapping[str, Any]) -> bool:
-    return isinstance(edited.get("plan"), str) and all(
-        name == "plan" or (name in decision.input and decision.input[name] == value) for name, value in edited.items()
-    )
 
 
 def _say_answers(answers: Mapping[str, Any]) -> dict[str, str]:

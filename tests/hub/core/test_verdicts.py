@@ -164,7 +164,6 @@ def test_a_plan_is_approved_as_it_is_or_edited_into_a_mode() -> None:
 def test_a_plan_is_approved_into_no_other_mode_and_nothing_but_its_text_is_edited() -> None:
     assert refuse(build("plan"), "allow", mode="bypassPermissions")
     assert refuse(build("plan"), "allow", input={"plan": 7})
-    assert refuse(build("plan"), "allow", input={})
     assert refuse(build("plan"), "allow", input={**PLAN, "planFilePath": "/etc/passwd"})
     assert refuse(build("plan"), "allow", input={**PLAN, "other": None})
     assert refuse(build(), "allow", mode="default")
