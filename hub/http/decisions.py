@@ -74,8 +74,9 @@ async def give_verdict(request: web.Request) -> web.Response:
         except DecisionConflict as error:
             error.details["decision"] = decision_json(error.decision, *await _find_beside(request, error.decision))
             raise
+        is_near = app[LINKS].takes_verdicts(decision.machine_id, decision.pid)
         beside = await _find_beside(request, decision)  # not later: the hub may stop while this waits
-        if app[LINKS].takes_verdicts(decision.machine_id, decision.pid):
+        if is_near:
             decision = await outcome.wait(decision)
     try:
         _check_outcome(decision)
