@@ -9,8 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.core.model import COUNT_MAX, DayUsage, Decision, DecisionState, Entry, Machine, Message, Receipt, Session
 from hub.core.receipts import STEPS
+from hub.core.rules import Rule
 from hub.db import schema
-from hub.db.rows import to_decision, to_entry, to_machine, to_message, to_session
+from hub.db.rows import to_decision, to_entry, to_machine, to_message, to_rule, to_session
 
 RAIL_NEEDS = 500
 RAIL_RECENT = 100
@@ -219,3 +220,17 @@ async def list_last_closed(conn: AsyncConnection, machine_id: str, pid: int, *, 
     query = query.where(processes.c.machine_id == machine_id, processes.c.pid == pid, table.c.closed_at.is_not(None))
     query = query.order_by(table.c.closed_at.desc(), table.c.decision_id).limit(limit)
     return list((await conn.execute(query)).scalars())
+
+
+async def list_rules(conn: AsyncConnection) -> list[Rule]:
+    """Every rule, the oldest first."""
+    table = schema.rules
+    rows = await conn.execute(select(table.c.record).order_by(table.c.created_at, table.c.rule_id))
+    return [to_rule(row) for row in rows.mappings()]
+
+
+async def find_rule(conn: AsyncConnection, rule_id: str) -> Rule | None:
+    """One rule."""
+    table = schema.rules
+    row = (await conn.execute(select(table.c.record).where(table.c.rule_id == rule_id))).mappings().first()
+    return to_rule(row) if row else None

@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import web
 
 from hub.core.model import Verdict
+from hub.core.rules import Behavior, Hours
 from hub.errors import BadRequest, TooSlow
 from wire.frames import Event, When
 
@@ -69,6 +70,24 @@ class NewVerdict(msgspec.Struct, forbid_unknown_fields=True):
             mode=self.mode,
             stop=self.stop,
         )
+
+
+class NewRule(msgspec.Struct, forbid_unknown_fields=True):
+    """What is answered without a person from now on: permissions only, and only where all of the input is known.
+
+    ``tools``: patterns in Claude Code's own form: ``WebFetch``, ``WebFetch(domain:example.com)``, ``Bash(git status)``,
+    ``Bash(git log:*)``, ``mcp__server__*``. One that allows a beginning (``:*``) fits no command that chains or
+    substitutes; one that denies fits wherever the command could be meant. Where any rule denies, none allows.
+    ``machine``: an id; ``project``: a folder and what is below; null is every one. ``hours``: from a time of the day to
+    another, past midnight if it ends earlier. ``message``: told to Claude with a denial.
+    """
+
+    behavior: Behavior
+    tools: list[str]
+    machine: str | None = None
+    project: str | None = None
+    hours: Hours | None = None
+    message: str | None = None
 
 
 class Join(msgspec.Struct, forbid_unknown_fields=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from hub import __version__
-from hub.http.bodies import Batch, Join, Move, NewMessage, NewVerdict
+from hub.http.bodies import Batch, Join, Move, NewMessage, NewRule, NewVerdict
 from hub.http.schemas import (
     DECIMAL,
     TEXT,
@@ -38,9 +38,9 @@ _VERDICT = (
 def build_openapi() -> Schema:
     """The whole document."""
     bodies, components = msgspec.json.schema_components(
-        [NewMessage, Move, Join, Batch, NewVerdict], ref_template="#/components/schemas/{name}"
+        [NewMessage, Move, Join, Batch, NewVerdict, NewRule], ref_template="#/components/schemas/{name}"
     )
-    new_message, move, join, batch, new_verdict = bodies
+    new_message, move, join, batch, new_verdict, new_rule = bodies
     session, entry, message = (ref(name) for name in ("Session", "Entry", "Message"))
     decision = ref("Decision")
     sent = object_of(message_id=TEXT, session_id=TEXT, state=TEXT)
@@ -89,6 +89,24 @@ def build_openapi() -> Schema:
                     path=("session_id",),
                     body=new_message,
                     refusals=(404, 413, 422),
+                )
+            },
+            "/api/v1/sessions/{session_id}/interrupt": {
+                "post": _call(
+                    "Have Claude stop at its next step; what it waits for is denied",
+                    object_of(session_id=TEXT, state=TEXT),
+                    status=202,
+                    path=("session_id",),
+                    refusals=(404, 409),
+                )
+            },
+            "/api/v1/sessions/{session_id}/stop": {
+                "post": _call(
+                    "End a session's Claude Code",
+                    object_of(session_id=TEXT, state=TEXT),
+                    status=202,
+                    path=("session_id",),
+                    refusals=(404, 409),
                 )
             },
             "/api/v1/messages/{message_id}": {
@@ -141,6 +159,15 @@ def build_openapi() -> Schema:
                     ),
                     "description": _VERDICT,
                 }
+            },
+            "/api/v1/rules": {
+                "get": _call(
+                    "What is answered without a person, the oldest first", object_of(rules=list_of(ref("Rule")))
+                ),
+                "post": _call("Make a rule", ref("Rule"), status=201, body=new_rule, refusals=(409, 413, 422)),
+            },
+            "/api/v1/rules/{rule_id}": {
+                "delete": _call("Remove a rule", ref("Rule"), path=("rule_id",), refusals=(404,))
             },
             "/api/v1/usage": {
                 "get": _call(

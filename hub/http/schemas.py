@@ -100,6 +100,17 @@ def build_records() -> dict[str, Schema]:
             at=TIME,
             snippet=object_of(text=TEXT, marks=list_of(list_of(NUMBER))),
         ),
+        "Rule": object_of(
+            rule_id=TEXT,
+            behavior={"enum": ["allow", "deny"]},
+            tools=list_of(TEXT),
+            machine=or_null(TEXT),
+            project=or_null(TEXT),
+            hours=or_null(object_of(**{"from": TEXT, "to": TEXT, "zone": TEXT})),
+            message=or_null(TEXT),
+            author=TEXT,
+            created_at=TIME,
+        ),
         "Message": object_of(
             message_id=TEXT,
             session_id=TEXT,

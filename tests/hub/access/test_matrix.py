@@ -68,6 +68,17 @@ ROUTES = {
         status=(409,),
         code="changed",
     ),
+    ("GET", "/api/v1/rules"): Route("GET", "/api/v1/rules", SIGNED_IN),
+    ("POST", "/api/v1/rules"): Route(
+        "POST",
+        "/api/v1/rules",
+        frozenset({"owner", "browser"}),
+        body={"behavior": "deny", "tools": ["WebFetch"]},
+        status=(201,),
+    ),
+    ("DELETE", "/api/v1/rules/{rule_id}"): Route(
+        "DELETE", "/api/v1/rules/none", frozenset({"owner", "browser"}), status=(404,), code="not_found"
+    ),
     ("GET", "/api/v1/usage"): Route("GET", "/api/v1/usage", SIGNED_IN),
     ("GET", "/api/v1/search"): Route("GET", "/api/v1/search?q=hello", SIGNED_IN),
     ("POST", "/api/v1/events"): Route("POST", "/api/v1/events", frozenset({"machine"}), body={"events": []}),
