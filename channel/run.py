@@ -203,7 +203,8 @@ class Channel:
             for seen in heard:
                 self._meter.see(seen.body)
                 self._lineage.see(seen.body)
-                self._halt.see(seen.body, seen.at)
+                if self._halt.see(seen.body):
+                    self._report_gone_on()
             if any(moments) or self._facts is None:
                 self._look_around()
 
@@ -211,12 +212,18 @@ class Channel:
         """Report what no hook tells: that a turn was interrupted, or a dialog answered, at the terminal."""
         with guarded(self._log, "the status file could not be followed"):
             status, now = self._status.look(), time.time_ns() // 1000
-            self._halt.look(status, busy=self._session.busy, now=now)
+            if self._halt.look(status, busy=self._session.busy, now=now):
+                self._report_gone_on()
             correction = None if status is None else self._session.correct(status, now)
             if status is not None and correction is not None:
                 self._log.info("the status file says what no hook did: %s", correction)
                 body = {"hook_event_name": correction, "session_id": status.session_id, "since": status.at}
                 self._owed.add(body)
+
+    def _report_gone_on(self) -> None:
+        """The turn that was interrupted is over, the one that is under way isn't."""
+        body = {"hook_event_name": "ChannelIdle", "session_id": self._session.session_id}
+        self._owed.add({**body, "since": self._session.turn.began_at - 1})
 
     def _trace(self) -> None:
         """Report where a forked session comes from, once that can be known."""
@@ -319,7 +326,7 @@ class Channel:
         if session_id != self._session.session_id:
             self._log.info("an interrupt for another session: %s", session_id)
             return
-        self._halt.arm(session_id, time.time_ns() // 1000)
+        self._halt.arm(session_id, time.time_ns() // 1000, busy=self._session.busy)
         self._haste.set()
         self._log.info("interrupted: %s", session_id)
 

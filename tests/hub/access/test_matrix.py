@@ -50,6 +50,12 @@ ROUTES = {
     ("POST", "/api/v1/sessions/{session_id}/messages"): Route(
         "POST", "/api/v1/sessions/SESSION/messages", WRITERS, body={"text": "x"}, status=(202,)
     ),
+    **{
+        ("POST", f"/api/v1/sessions/{{session_id}}/{order}"): Route(
+            "POST", f"/api/v1/sessions/SESSION/{order}", WRITERS, status=(409,), code="not_running"
+        )
+        for order in ("interrupt", "stop")
+    },
     ("GET", "/api/v1/messages/{message_id}"): Route("GET", "/api/v1/messages/MESSAGE", SIGNED_IN),
     ("POST", "/api/v1/messages/{message_id}/resend"): Route(
         "POST", "/api/v1/messages/MESSAGE/resend", WRITERS, status=(409,), code="conflict"
