@@ -197,6 +197,7 @@ def _records() -> dict[str, Schema]:
             started_at=_TIME,
             last_activity_at=_TIME,
             turn_started_at=_or_null(_TIME),
+            interrupted_at=_or_null(_TIME),
             change_id=_NUMBER,
         ),
         "Entry": {
