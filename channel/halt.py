@@ -7,9 +7,10 @@ Claude Code ends a turn at a step of it only where a hook says so, so while the 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ from wire.messages import find_message_ids
 WHY = "Interrupted from Heliograph. Stop here and wait for the user."
 
 NOTIFICATION = "<task-notification>"
+
+WATCH_SECONDS = 0.1
+"""Between looks for what no hook tells."""
 
 AGENT_SECONDS = 600.0
 """How long the next step of a subagent in the background is waited for."""
@@ -97,11 +101,19 @@ class Halt:
         self._path = folder / f"{pid}.stop"
         self._armed: Armed | None = None
         self._agents = Agents()
+        self._is_armed = asyncio.Event()
 
     @property
     def is_armed(self) -> bool:
         """Whether hooks stop Claude."""
         return self._armed is not None
+
+    async def run(self, watch: Callable[[], None]) -> None:
+        """Have ``watch`` called often while hooks stop Claude; until cancelled."""
+        while True:
+            await self._is_armed.wait()
+            await asyncio.sleep(WATCH_SECONDS)
+            watch()
 
     def arm(self, session_id: str, at: int, *, busy: bool) -> None:
         """Let the next hook stop it; raises OSError, and then none does. Not ``busy``: only subagents go on."""
@@ -117,6 +129,7 @@ class Halt:
             os.close(fd)
         beside.rename(self._path)
         self._armed = Armed(session_id, at, busy)
+        self._is_armed.set()
 
     def see(self, body: Mapping[str, Any]) -> bool:
         """Take in a hook's event. True when the turn had stopped before it, and it begins another."""
@@ -126,7 +139,7 @@ class Halt:
         if ends(self._armed, body):
             self.disarm()
         elif begins(self._armed, body) and not self._path.exists():
-            self._armed = None
+            self.disarm()
             return True
         return False
 
@@ -144,6 +157,7 @@ class Halt:
     def disarm(self) -> None:
         """Nobody is stopped from here on; also what a channel before this one left. Never raises."""
         self._armed = None
+        self._is_armed.clear()
         with contextlib.suppress(OSError):
             self._path.unlink(missing_ok=True)
 

@@ -1,8 +1,8 @@
 """The link: one outbound WebSocket to the hub, for as long as the channel lives.
 
 Knows when to connect, when to wait and when to give up; what is sent comes from the outbox, what
-arrives goes to the callbacks. ``websockets`` is imported when the first link opens, not before: it would double the
-time until Claude Code's handshake is answered.
+arrives goes to whoever carries it out. ``websockets`` is imported when the first link opens, not before: it
+would double the time until Claude Code's handshake is answered.
 """
 
 from __future__ import annotations
@@ -29,12 +29,9 @@ from wire.frames import (
     Error,
     Hello,
     HubFrame,
-    Interrupt,
     MalformedFrame,
-    Push,
-    Stop,
+    Order,
     Welcome,
-    Withdraw,
     decode_from_hub,
     encode,
 )
@@ -104,10 +101,7 @@ class Link:
         outbox: Outbox,
         *,
         build_hello: Callable[[], Hello],
-        on_push: Callable[[Push], None],
-        on_withdraw: Callable[[str], None],
-        on_interrupt: Callable[[str], None],
-        on_stop: Callable[[str], None],
+        on_order: Callable[[Order], None],
         random: Callable[[], float],
         log: logging.Logger,
     ) -> None:
@@ -116,10 +110,7 @@ class Link:
         self._home = home
         self._outbox = outbox
         self._build_hello = build_hello
-        self._on_push = on_push
-        self._on_withdraw = on_withdraw
-        self._on_interrupt = on_interrupt
-        self._on_stop = on_stop
+        self._on_order = on_order
         self._level = LEVEL
         self._random = random
         self._log = log
@@ -270,22 +261,13 @@ class Link:
                     self._outbox.ack(frame)
                     self._acked.set()
                     self.wake()
-                case Push():
-                    with guarded(self._log, "a message was not taken"):
-                        self._on_push(frame)
-                case Withdraw():
-                    with guarded(self._log, "a message was not withdrawn"):
-                        self._on_withdraw(frame.message_id)
-                case Interrupt():
-                    with guarded(self._log, "an interrupt was not taken"):
-                        self._on_interrupt(frame.session_id)
-                case Stop():
-                    with guarded(self._log, "a stop was not taken"):
-                        self._on_stop(frame.session_id)
                 case Error():
                     return self._take_error(frame)
                 case Welcome():
                     raise MalformedFrame("a second welcome")
+                case _:
+                    with guarded(self._log, f"{type(frame).__name__} was not taken"):
+                        self._on_order(frame)
 
     async def _watch(self, stamp: tuple[int, int, int] | None) -> End:
         while read_stamp(self._home) == stamp:

@@ -20,6 +20,7 @@ import msgspec
 
 from channel import VERSION, mcp
 from channel.config import find_home
+from channel.deciding import Deciding
 from channel.delivery import Delivery
 from channel.facts import StatusFile, read_branch
 from channel.gap import report_gaps
@@ -36,14 +37,24 @@ from channel.session import Session
 from channel.spool import Record
 from channel.stdio import Stdio, claim
 from channel.uploader import leave_behind
-from wire.frames import EVENT_BYTES, LEVEL, Declined, Hello, Process
+from wire.frames import (
+    EVENT_BYTES,
+    LEVEL,
+    Declined,
+    Hello,
+    Interrupt,
+    Order,
+    Process,
+    Push,
+    Settled,
+    Stop,
+    Verdict,
+    Withdraw,
+)
 from wire.ids import build_id
 
 TICK_SECONDS = 1.0
 """Between looks at the parent, and at the spool in case a ring was missed."""
-
-HASTE_SECONDS = 0.1
-"""The same while Claude is to stop: that it did, no hook tells."""
 
 LINK_SECONDS = 1.0
 """A client that doesn't ask for the tools gets no link before this."""
@@ -79,7 +90,6 @@ class Channel:
         self._lineage = Lineage()
         self._meter = Meter(home / "run", parent_pid, self._session, self._put, self._log)
         self._halt = Halt(home / "run", parent_pid)
-        self._haste = asyncio.Event()
         self._stdio = Stdio(self._on_line, lambda: self._end("parent_gone"))
         self._delivery = Delivery(
             home,
@@ -93,6 +103,17 @@ class Channel:
             answer=self._answer,
             log=self._log,
         )
+        self._deciding = Deciding(
+            self._delivery.ring,
+            session=self._session,
+            stdio=self._stdio,
+            status=self._status,
+            is_linked=lambda: self._link.status is Status.LINKED,
+            put=self._put,
+            report=self._report,
+            watch=self._watch,
+            log=self._log,
+        )
         self._sending: set[asyncio.Task[None]] = set()
         self._owed = Owed()
         self._facts: tuple[str | None, str | None, str] | None = None
@@ -103,10 +124,7 @@ class Channel:
             home,
             self._outbox,
             build_hello=self._build_hello,
-            on_push=self._delivery.receive,
-            on_withdraw=self._delivery.withdraw,
-            on_interrupt=self._interrupt,
-            on_stop=self._stop,
+            on_order=self._take_order,
             random=random.random,
             log=self._log,
         )
@@ -119,7 +137,10 @@ class Channel:
         await self._stdio.open(wire_in, wire_out)
         loop.call_later(LINK_SECONDS, self._link_due.set)
         link = asyncio.create_task(self._keep_link())
-        works = [asyncio.create_task(work) for work in (self._tick(), self._meter.run())]
+        works = [
+            asyncio.create_task(work)
+            for work in (self._tick(), self._meter.run(), self._deciding.run(), self._halt.run(self._watch))
+        ]
         reason = await self._ended
         for work in works:
             work.cancel()
@@ -166,6 +187,8 @@ class Channel:
             case mcp.Pong():
                 self._follow()
                 self._delivery.take_pong(effect.number)
+            case mcp.Asked() if self._parent.takes_pushes:
+                self._deciding.relay(effect)
 
     def _call(self, tool: mcp.Reply | mcp.Progress) -> tuple[str, bool]:
         """The answer to a tool call, and whether it is an error; both for Claude to read."""
@@ -200,6 +223,7 @@ class Channel:
             heard = self._outbox.see()
             moments = [self._session.see(seen.body, seen.at) for seen in heard]
             self._delivery.hear(heard)
+            self._deciding.hear(heard)
             for seen in heard:
                 self._meter.see(seen.body)
                 self._lineage.see(seen.body)
@@ -225,6 +249,12 @@ class Channel:
         body = {"hook_event_name": "ChannelIdle", "session_id": self._session.session_id}
         self._owed.add({**body, "since": self._session.turn.began_at - 1})
 
+    def _watch(self) -> None:
+        """What is to show within a second while a dialog is open, or Claude is to stop."""
+        self._correct()
+        with guarded(self._log, "what was owed could not be paid"), contextlib.suppress(OSError):
+            self._owed.pay(self._put)
+
     def _trace(self) -> None:
         """Report where a forked session comes from, once that can be known."""
         with guarded(self._log, "where the session comes from could not be found"):
@@ -249,14 +279,16 @@ class Channel:
         self._put({"hook_event_name": "ChannelFacts", "branch": self._branch, "cwd": self._session.cwd})
         self._facts = facts
 
-    def _put(self, body: dict[str, Any], *, sync: bool = False) -> None:
-        """Write an event of ours, for the session we carry unless ``body`` names one; raises OSError."""
+    def _put(self, body: dict[str, Any], *, sync: bool = False) -> str:
+        """Write an event of ours, for the session we carry unless ``body`` names one; its id. Raises OSError."""
         fields = {"session_id": self._session.session_id, **body}
         data = msgspec.json.encode({key: value for key, value in fields.items() if value is not None})
         if len(data) > EVENT_BYTES:
             raise OSError(f"an event of {len(data)} bytes")
         at = time.time_ns() // 1000
-        self._keep(Record("c", build_id(at, os.urandom(8)), at, self._parent_pid, data), sync=sync)
+        event_id = build_id(at, os.urandom(8))
+        self._keep(Record("c", event_id, at, self._parent_pid, data), sync=sync)
+        return event_id
 
     def _keep(self, record: Record, *, sync: bool = False) -> None:
         """Write an event for the link to send; raises OSError."""
@@ -282,18 +314,7 @@ class Channel:
                 self._owed.pay(self._put)
                 if self._link.status is Status.LINKED:
                     self._report_left()
-            await self._pause()
-
-    @property
-    def _is_hasty(self) -> bool:
-        return self._halt.is_armed
-
-    async def _pause(self) -> None:
-        """Until the next tick, which ``_haste`` brings forward."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(HASTE_SECONDS if self._is_hasty else TICK_SECONDS):
-                await self._haste.wait()
-        self._haste.clear()
+            await asyncio.sleep(TICK_SECONDS)
 
     # -- the hub's side -------------------------------------------------------------------
 
@@ -320,6 +341,21 @@ class Channel:
             branch=self._branch,
         )
 
+    def _take_order(self, order: Order) -> None:
+        match order:
+            case Push():
+                self._delivery.receive(order)
+            case Withdraw():
+                self._delivery.withdraw(order.message_id)
+            case Verdict():
+                self._deciding.receive(order)
+            case Settled():
+                self._deciding.settle(order.decision_id)
+            case Interrupt():
+                self._interrupt(order.session_id)
+            case Stop():
+                self._stop(order.session_id)
+
     def _interrupt(self, session_id: str) -> None:
         """Somebody wants Claude to stop at its next step."""
         self._follow()
@@ -327,7 +363,6 @@ class Channel:
             self._log.info("an interrupt for another session: %s", session_id)
             return
         self._halt.arm(session_id, time.time_ns() // 1000, busy=self._session.busy)
-        self._haste.set()
         self._log.info("interrupted: %s", session_id)
 
     def _stop(self, session_id: str) -> None:

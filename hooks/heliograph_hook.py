@@ -4,8 +4,9 @@ Reads the event from stdin, writes one spool line with one O_APPEND write, tells
 Claude Code process (the parent) that there is something to fetch, and ends the process. Where there
 is no channel it starts an uploader instead. It knows neither the hub nor any key, and understands
 nothing of the event but its name. Where the channel has left a message to be handed over, it claims
-that and prints it as its answer; where somebody has interrupted the turn, its answer is what ends it.
-It never fails Claude: whatever happens, exit 0, and stdout holds such an answer or nothing.
+that and prints it as its answer; where somebody has interrupted the turn, its answer is what ends it; where
+Claude Code asks for a decision, it waits for one (``heliograph_ask``). It never fails Claude: whatever happens,
+exit 0, and stdout holds such an answer or nothing.
 
 Standard library only, and on the common path only modules that are compiled into the interpreter,
 or next to it: each import is paid at every tool call. What is rarely needed is in ``heliograph_room``:
@@ -22,6 +23,7 @@ UPLOADER_SECONDS = 5.0  # how fresh an uploader's mark is while it lives; a sess
 LOG_BYTES = 256 * 1024  # of hook.log before it is moved aside to hook.log.1
 CHUNK_BYTES = 64 * 1024  # a pipe's capacity
 CLAIMS = {b"PostToolUse": (b"now",), b"UserPromptSubmit": (b"now", b"next"), b"Stop": (b"now", b"next")}
+ASKS = (b"PermissionRequest", b"Elicitation")  # hooks.ASK_EVENTS
 HALTS = {  # what ends a turn there
     b"PreToolUse": b'{"continue":false,"stopReason":%(why)b,"hookSpecificOutput":{"hookEventName":"PreToolUse",'
     b'"permissionDecision":"deny","permissionDecisionReason":%(why)b}}',
@@ -72,10 +74,18 @@ def handle(home: bytes) -> None:
     answer = halt(home, pid, name, body) if name in HALTS else b""
     if not answer and name in CLAIMS:
         answer = claim(home, pid, name, body)
-    if not is_left and not ring(home, pid, event_id):
+    if is_left:
+        pass
+    elif not ring(home, pid, event_id):
         start_uploader(home, pid, is_start=name == b"SessionStart", is_end=name == b"SessionEnd")
-    if answer:
-        posix.write(1, answer)
+    elif name in ASKS and not lost:
+        from heliograph_ask import describe, wait_for_answer  # type: ignore[import-not-found]  # noqa: PLC0415
+
+        asked = describe(event_id, name, body)
+        body = b""  # it may be large, and this may take days
+        answer = wait_for_answer(home, pid, asked)
+    while answer:
+        answer = answer[posix.write(1, answer) :]
     if lost:
         raise lost
 

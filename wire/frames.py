@@ -197,7 +197,10 @@ class Error(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="er
 
 
 ChannelFrame = Hello | Events | Declined | Bye
-HubFrame = Welcome | Ack | Push | Withdraw | Verdict | Settled | Interrupt | Stop | Error
+Order = Push | Withdraw | Verdict | Settled | Interrupt | Stop
+"""What the hub wants of a channel."""
+
+HubFrame = Welcome | Ack | Order | Error
 
 
 class MalformedFrame(Exception):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from hub.core import decisions, messages, timeline
+from hub.core import conclusions, decisions, messages, timeline
 from hub.core.body import Stored
 from hub.core.model import Session
 from hub.core.world import World
@@ -37,6 +37,7 @@ def start_session(world: World, session: Session, event: Stored) -> None:
 def end_session(world: World, session: Session, event: Stored) -> None:
     """``SessionEnd``."""
     if session.linked and session.pid != event.pid:
+        conclusions.withdraw_all(world, session, event, pid=event.pid)
         return  # it goes on in another process
     leave(world, session, event)
     timeline.close_texts(world, session)
@@ -75,7 +76,7 @@ def begin_tool(world: World, session: Session, event: Stored) -> None:
 
 def end_tool(world: World, session: Session, event: Stored) -> None:
     """A tool ran, or failed; so what was asked about it is answered."""
-    decisions.conclude_call(world, session, event)
+    conclusions.conclude_call(world, session, event)
     timeline.close_tool(world, session, event)
 
 
@@ -88,8 +89,7 @@ def ask(world: World, session: Session, event: Stored) -> None:
     """``PermissionRequest``: a dialog is open."""
     _note_turn(session, event)
     tool_use_id = timeline.wait_for_tool(world, session, event)
-    if not event.orphan:  # else nobody waits for an answer any more
-        decisions.open_asked(world, session, event, tool_use_id)
+    decisions.open_asked(world, session, event, tool_use_id)
 
 
 def end(world: World, session: Session, event: Stored) -> None:
@@ -151,27 +151,31 @@ def end_compacting(world: World, session: Session, event: Stored) -> None:
 
 def settle(world: World, session: Session, event: Stored, *, keep: Collection[str] = ()) -> None:
     """The turn is over, and with it everything but the subagents in ``keep``."""
-    decisions.conclude_turn(world, session, event, keep=keep)
+    conclusions.conclude_turn(world, session, event, keep=keep)
     _rest(world, session, keep)
 
 
 def leave(world: World, session: Session, event: Stored) -> None:
     """Claude Code is gone, or carries another session: nothing goes on, and nobody waits for an answer."""
-    decisions.withdraw_all(world, session, event)
+    conclusions.withdraw_all(world, session, event)
     _rest(world, session, ())
 
 
 def correct_idle(world: World, session: Session, event: Stored) -> None:
-    """Claude Code says that a turn is over though no hook did: somebody pressed Esc, or interrupted it from here."""
+    """Claude Code says that a turn is over though no hook did: somebody pressed Esc, or interrupted it from here.
+    Between turns, that subagents' dialogs are answered.
+    """
     since = event.body.since or event.at
     session.interrupted_at = None
-    if session.turn_started_at is None or session.turn_started_at <= since:  # else a prompt has come since
-        settle(world, session, event)
+    if session.turn_started_at is None:
+        conclusions.note_answered(world, session, event, since)
+    elif session.turn_started_at <= since:  # else a prompt has come since
+        settle(world, session, event, keep=conclusions.list_waiting_agents(world, session, since))
 
 
 def correct_busy(world: World, session: Session, event: Stored) -> None:
     """Claude Code goes on after asking: somebody answered at the terminal."""
-    decisions.note_answered(world, session, event, event.body.since or event.at)
+    conclusions.note_answered(world, session, event, event.body.since or event.at)
 
 
 CORRECTIONS = (correct_idle, correct_busy)
@@ -180,7 +184,7 @@ CORRECTIONS = (correct_idle, correct_busy)
 
 def _begin_turn(world: World, session: Session, event: Stored) -> None:
     session.turn_started_at = event.at
-    decisions.conclude_turn(world, session, event, keep=[ask.agent_id for ask in session.waiting_for if ask.agent_id])
+    conclusions.conclude_turn(world, session, event, keep=[ask.agent_id for ask in session.waiting_for if ask.agent_id])
     session.filled_by = None
     timeline.close_texts(world, session)
     session.turn_position = session.next_position * timeline.STEP
@@ -202,7 +206,7 @@ def _rest(world: World, session: Session, keep: Collection[str]) -> None:
 
 
 def _close(world: World, session: Session, agents: Collection[str | None], event: Stored) -> None:
-    decisions.conclude_refused(world, session, agents, event)
+    conclusions.conclude_refused(world, session, agents, event)
     timeline.close_tools(world, session, lambda agent_id: agent_id in agents)
 
 
