@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.hub.claude import Claude
+from tests.hub.deciding import Asking, asking, read_answer
 from tests.hub.kit import Answer, Channel, Hub
-from wire.frames import Bye, Interrupt, Stop
+from wire.frames import Bye, Interrupt, Stop, Verdict
 
 
 @pytest.fixture
@@ -151,3 +152,53 @@ async def test_a_foreign_session_is_told_apart_from_the_one_it_copies(hub: Hub, 
         answer = await hub.call("POST", f"/api/v1/sessions/{own}/interrupt", token=hub.secrets.member)
         assert answer.status == 202, answer.body
         assert await channel.expect(Interrupt) == Interrupt(session_id=claude.session_id)
+
+
+async def interrupt_waiting(hub: Hub, session: Asking) -> Verdict:
+    """Interrupt; the verdict that its channel gets with it."""
+    answer = await order(hub, session.claude, "interrupt")
+    assert (answer.status, answer.json["state"]) == (202, "working")
+    first, second = await session.channel.hear(), await session.channel.hear()
+    (verdict,) = [frame for frame in (first, second) if isinstance(frame, Verdict)]
+    assert Interrupt(session_id=session.claude.session_id) in (first, second)
+    return verdict
+
+
+async def test_what_it_waits_for_is_denied_in_that_persons_name(hub: Hub) -> None:
+    async with asking(hub) as session:
+        decision = await session.ask()
+        verdict = await interrupt_waiting(hub, session)
+        answer = read_answer(verdict)
+        assert answer == {
+            "hookEventName": "PermissionRequest",
+            "decision": {"behavior": "deny", "interrupt": True},
+        }
+        await session.report(decision["decision_id"])
+        decided = await session.show(decision["decision_id"])
+        assert (decided["state"], decided["decided"]["by"], decided["decided"]["where"]) == (
+            "decided",
+            "member token",
+            "api",
+        )
+
+
+async def test_a_form_is_cancelled(hub: Hub) -> None:
+    async with asking(hub) as session:
+        await session.ask_form()
+        answer = read_answer(await interrupt_waiting(hub, session))
+        assert answer == {"hookEventName": "Elicitation", "action": "cancel"}
+
+
+async def test_what_only_the_relay_takes_is_plainly_denied(hub: Hub) -> None:
+    async with asking(hub) as session:
+        await session.ask(by="relay")
+        assert (await interrupt_waiting(hub, session)).behavior == "deny"
+
+
+async def test_a_dialog_that_only_the_terminal_answers_stays_open(hub: Hub) -> None:
+    async with asking(hub) as session:
+        decision = await session.ask(by="none")
+        answer = await order(hub, session.claude, "interrupt")
+        assert (answer.status, answer.json["state"]) == (202, "needs_you")
+        await session.channel.expect(Interrupt)
+        assert (await session.show(decision["decision_id"]))["state"] == "open"
