@@ -147,6 +147,11 @@ def _add_person_commands(commands: Commands[argparse.ArgumentParser]) -> None:
     say.set_defaults(when="auto")
     say.add_argument("--wait", action="store_true", help="follow it until it is answered, and print the reply")
     say.add_argument("--json", action="store_true", help="print the message (with --wait: and the reply) as JSON")
+    interrupt = _add(commands, "interrupt", "cli.control:interrupt", "have Claude stop at its next step")
+    stop = _add(commands, "stop", "cli.control:stop", "end a session's Claude Code")
+    for order in (interrupt, stop):
+        order.add_argument("session", metavar="SESSION", help="its id, or the beginning of it")
+    stop.add_argument("--yes", action="store_true", help="don't ask")
     tail = _add(commands, "tail", "cli.watch:tail", "print a session's timeline and follow it")
     tail.add_argument("session", metavar="SESSION", help="its id, or the beginning of it")
     tail.add_argument("--json", action="store_true", help="print each change as one line of JSON")

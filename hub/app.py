@@ -13,7 +13,7 @@ from hub.access.principals import Principals
 from hub.config import Settings, find_command
 from hub.db import queries
 from hub.db.engine import Database
-from hub.http import admin, api, decisions, pages, rules
+from hub.http import admin, api, control, decisions, pages, rules
 from hub.http.middleware import errors, same_site, set_headers, signed_in
 from hub.http.searches import Searches
 from hub.indexer import Indexer
@@ -82,8 +82,8 @@ async def build_app(settings: Settings, db: Database) -> web.Application:
             web.get("/api/v1/sessions/{session_id}", api.show_session),
             web.get("/api/v1/sessions/{session_id}/timeline", api.show_timeline),
             web.post("/api/v1/sessions/{session_id}/messages", api.send_message),
-            web.post("/api/v1/sessions/{session_id}/interrupt", api.interrupt),
-            web.post("/api/v1/sessions/{session_id}/stop", api.stop),
+            web.post("/api/v1/sessions/{session_id}/interrupt", control.interrupt),
+            web.post("/api/v1/sessions/{session_id}/stop", control.stop),
             web.get("/api/v1/messages/{message_id}", api.show_message),
             web.delete("/api/v1/messages/{message_id}", api.cancel_message),
             web.post("/api/v1/messages/{message_id}/resend", api.resend_message),

@@ -108,6 +108,8 @@ class FakeHub:
             return 200, self._cut("entries", self.timeline, request.query.get("after"))
         if parts[2:] == ["messages"]:
             return 202, {"message_id": "msg-1", "session_id": session["session_id"], "state": "queued"}
+        if request.method == "POST":
+            return 202, {"session_id": session["session_id"], "state": session["state"]}
         return 200, session
 
     def _cut(self, name: str, rows: list[Any], cursor: str | None) -> dict[str, Any]:
