@@ -82,6 +82,8 @@ async def build_app(settings: Settings, db: Database) -> web.Application:
             web.get("/api/v1/sessions/{session_id}", api.show_session),
             web.get("/api/v1/sessions/{session_id}/timeline", api.show_timeline),
             web.post("/api/v1/sessions/{session_id}/messages", api.send_message),
+            web.post("/api/v1/sessions/{session_id}/interrupt", api.interrupt),
+            web.post("/api/v1/sessions/{session_id}/stop", api.stop),
             web.get("/api/v1/messages/{message_id}", api.show_message),
             web.delete("/api/v1/messages/{message_id}", api.cancel_message),
             web.post("/api/v1/messages/{message_id}/resend", api.resend_message),

@@ -97,6 +97,13 @@ class NotTaken(DecisionConflict):
     code = "not_taken"
 
 
+class NotRunning(HubError):
+    """Nothing goes on there that could be stopped, or nobody is there to do it."""
+
+    status = 409
+    code = "not_running"
+
+
 class TooLarge(HubError):
     """The body is over its bound."""
 

@@ -19,7 +19,7 @@ from hub.core.model import Decision, Message, Session
 from hub.db import queries
 from hub.db.engine import Changes, Database
 from hub.verdicts import Sending
-from wire.frames import Declined, Hello, HubFrame, Push, Settled, Verdict, Withdraw
+from wire.frames import Declined, Hello, HubFrame, Interrupt, Push, Settled, Stop, Verdict, Withdraw
 
 GRACE = 5.0
 """Seconds a link may be away before its session is shown as offline."""
@@ -41,8 +41,8 @@ store didn't take.
 WITHDRAW_LEVEL = 2
 """From this wire level on a channel can let go of a pushed message, and knows ``when``."""
 
-VERDICT_LEVEL = 3
-"""From this wire level on it takes verdicts."""
+ORDER_LEVEL = 3
+"""From this wire level on a channel takes verdicts, and can interrupt and stop Claude Code."""
 
 log = structlog.get_logger()
 
@@ -73,7 +73,7 @@ def choose_due(
 @dataclass(eq=False)
 class Link:
     """One channel's connection. ``in_flight``: messages pushed and neither injected, declined nor taken back yet;
-    ``told``: decisions whose verdict it was sent.
+    ``told``: decisions whose verdict it was sent; ``interrupted_at``: of the last interrupt that was sent.
     """
 
     machine_id: str
@@ -83,6 +83,7 @@ class Link:
     close: Callable[[str, str], Awaitable[None]]
     in_flight: set[str] = field(default_factory=set)
     told: set[str] = field(default_factory=set)
+    interrupted_at: int | None = None
 
     @property
     def key(self) -> Key:
@@ -142,7 +143,7 @@ class Links:
             started_at=hello.process.started_at,
         )
         await self._record(link.key, body)
-        if hello.level >= VERDICT_LEVEL:
+        if hello.level >= ORDER_LEVEL:
             for frame in await self._sending.list_frames(link.key):
                 if frame.decision_id not in link.told:
                     await self._say(link, frame)
@@ -150,7 +151,7 @@ class Links:
     def takes_verdicts(self, machine_id: str, pid: int) -> bool:
         """Whether a verdict reaches this process now."""
         link = self._links.get((machine_id, pid))
-        return link is not None and link.hello.level >= VERDICT_LEVEL
+        return link is not None and link.hello.level >= ORDER_LEVEL
 
     async def remove(self, link: Link, reason: str | None) -> None:
         """The link ended; ``reason`` is what the channel said, None if it was cut off."""
@@ -190,9 +191,32 @@ class Links:
         for session in changes.sessions.values():
             if session.session_id in self._waiting and session.delivery != "none":
                 self._later(self._deliver(session))
+            if session.interrupted_at is not None:
+                self._interrupt(session)
         for key, frame in self._sending.note(changes):
             if self.takes_verdicts(*key):
                 self._later(self._say(self._links[key], frame))
+
+    def takes_orders(self, session: Session) -> bool:
+        """Whether a channel is connected that can interrupt and stop what this session runs in."""
+        return self._find_ordered(session) is not None
+
+    def end(self, session: Session) -> None:
+        """Somebody wants its Claude Code to end."""
+        link = self._find_ordered(session)
+        if link is not None:
+            self._later(link.send(Stop(session_id=session.claude_id)))
+
+    def _interrupt(self, session: Session) -> None:
+        """Once a link: one that is new may not have heard of it."""
+        link = self._find_ordered(session)
+        if link is not None and link.interrupted_at != session.interrupted_at:
+            link.interrupted_at = session.interrupted_at
+            self._later(link.send(Interrupt(session_id=session.claude_id)))
+
+    def _find_ordered(self, session: Session) -> Link | None:
+        link = self._links.get((session.machine_id, session.pid)) if session.linked else None
+        return link if link is not None and link.hello.level >= ORDER_LEVEL else None
 
     def declined(self, link: Link, frame: Declined) -> None:
         """The channel didn't inject it; the session's next change brings another try.

@@ -58,7 +58,8 @@ def list_offers(decision: Decision) -> tuple[Offer, ...]:
     if decision.state != "open" or decision.answered_by == "none":
         return ()
     if decision.answered_by == "relay":
-        return ("allow", "deny") if decision.is_whole else ("deny",)
+        plain: tuple[Offer, ...] = ("allow", "deny") if decision.is_whole else ("deny",)
+        return plain if decision.kind == "permission" else ()
     is_form = decision.kind == "elicitation"
     refusals: tuple[Offer, ...] = ("deny", "stop") if is_form else ("deny", "message", "stop")
     return (*_list_ways_to_allow(decision), *refusals)
@@ -69,7 +70,7 @@ def _list_ways_to_allow(decision: Decision) -> tuple[Offer, ...]:
         return ()
     match decision.kind:
         case "question":
-            return ("answer",)
+            return ("answer",) if _is_readable(decision) else ()
         case "plan":
             return ("allow", "edit", "mode")
         case "elicitation":
@@ -137,7 +138,7 @@ def _list_items(value: dict[str, Any] | list[Any]) -> Collection[Any]:
 def build_answer(decision: Decision, verdict: Verdict) -> dict[str, Any]:
     """What the hook that waits prints for this verdict, which was checked."""
     if decision.kind == "elicitation":
-        return {"hookSpecificOutput": {"hookEventName": "Elicitation", **_build_form_answer(verdict)}}
+        return {"hookSpecificOutput": {"hookEventName": "Elicitation", **_build_form_answer(decision, verdict)}}
     said: dict[str, Any] = {"behavior": verdict.behavior}
     if verdict.behavior == "allow":
         said |= _build_allowance(decision, verdict)
@@ -160,9 +161,8 @@ def explains(decision: Decision, verdict: Verdict, ran_with: Mapping[str, Any]) 
         return False
     if decision.kind == "question":
         return ran_with.get("answers") == _say_answers(verdict.answers or {})
-    if decision.kind == "permission" and verdict.input is not None:
-        return all(ran_with.get(name) == value for name, value in verdict.input.items())
-    return True
+    is_edited = decision.kind == "permission" and verdict.input is not None
+    return not is_edited or verdict.input == decision.input or ran_with != decision.input
 
 
 def say_choices(labels: list[str]) -> str:
@@ -229,6 +229,12 @@ def list_questions(decision: Decision) -> list[dict[str, Any]]:
     return [item for item in known if isinstance(item, dict) and isinstance(item.get("question"), str)]
 
 
+def _is_readable(decision: Decision) -> bool:
+    """Whether all that is asked can be shown, and answered."""
+    questions = decision.input.get("questions")
+    return bool(questions) and list_questions(decision) == questions
+
+
 def _say_answers(answers: Mapping[str, Any]) -> dict[str, str]:
     return {
         question: say_choices(answer) if isinstance(answer, list) else str(answer)
@@ -251,7 +257,8 @@ def _build_allowance(decision: Decision, verdict: Verdict) -> dict[str, Any]:
     return said
 
 
-def _build_form_answer(verdict: Verdict) -> dict[str, Any]:
+def _build_form_answer(decision: Decision, verdict: Verdict) -> dict[str, Any]:
     if verdict.behavior == "allow":
-        return {"action": "accept", "content": verdict.answers or {}}
+        is_url = decision.input.get("mode") == "url"  # whose answers the server gets at its address
+        return {"action": "accept"} if is_url else {"action": "accept", "content": verdict.answers or {}}
     return {"action": "cancel" if verdict.stop else "decline"}

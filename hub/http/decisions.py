@@ -18,9 +18,10 @@ from hub.http.answers import answer_json
 from hub.http.bodies import NewVerdict
 from hub.http.reading import build_cursor, read_body, read_cursor, read_limit
 from hub.keys import DB, LINKS, OUTCOMES, PRINCIPAL
+from wire.frames import FRAME_BYTES
 
-VERDICT_BODY_BYTES = 512 * 1024
-"""An input of 256 KiB in which JSON escapes a good part of the characters."""
+VERDICT_BODY_BYTES = FRAME_BYTES
+"""An input of 256 KiB in which JSON escapes every letter that isn't Latin."""
 
 STATES: tuple[DecisionState, ...] = get_args(DecisionState)
 

@@ -91,6 +91,24 @@ def build_openapi() -> Schema:
                     refusals=(404, 413, 422),
                 )
             },
+            "/api/v1/sessions/{session_id}/interrupt": {
+                "post": _call(
+                    "Have Claude stop at its next step; what it waits for is denied",
+                    object_of(session_id=TEXT, state=TEXT),
+                    status=202,
+                    path=("session_id",),
+                    refusals=(404, 409),
+                )
+            },
+            "/api/v1/sessions/{session_id}/stop": {
+                "post": _call(
+                    "End a session's Claude Code",
+                    object_of(session_id=TEXT, state=TEXT),
+                    status=202,
+                    path=("session_id",),
+                    refusals=(404, 409),
+                )
+            },
             "/api/v1/messages/{message_id}": {
                 "get": _call("A message and its receipts", message, path=("message_id",), refusals=(404,)),
                 "delete": _call(
