@@ -66,6 +66,8 @@ def list_open(hub: HubClient) -> list[Decision]:
 
 def find_decision(hub: HubClient, named: str) -> Decision:
     """The decision with that id, or the one open decision whose id, or whose session's id, begins so."""
+    if not named:
+        raise Usage("the decision's id is empty")
     try:
         return hub.call("GET", f"/api/v1/decisions/{quote(named, safe='')}")
     except HubSaidNo as error:

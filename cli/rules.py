@@ -50,6 +50,8 @@ def add_rule(arguments: argparse.Namespace) -> int:
 
 def remove_rule(arguments: argparse.Namespace) -> int:
     hub, _ = connect_as_person()
+    if not arguments.rule:
+        raise Usage("the rule's id is empty")
     matching = [rule for rule in _read_rules(hub) if rule["rule_id"].startswith(arguments.rule)]
     if not matching:
         raise Failed(f"no rule {arguments.rule!r}; `{name_command()} rule list` lists them")

@@ -177,7 +177,7 @@ async def test_it_goes_by_the_beginning_of_its_id_or_of_its_session(
     assert [decision_id for decision_id, _ in list_verdicts(hub)] == [found]
 
 
-@pytest.mark.parametrize(("named", "code"), [("01990000-0", 2), ("bbbb-1", 2), ("cccc", 1)])
+@pytest.mark.parametrize(("named", "code"), [("01990000-0", 2), ("bbbb-1", 2), ("cccc", 1), ("", 2)])
 async def test_what_names_no_one_decision_decides_nothing(person: World, hub: FakeHub, named: str, code: int) -> None:
     done = await person.run_async("decide", named, "--allow")
     assert done.code == code
@@ -302,6 +302,7 @@ async def test_rules_are_listed_and_removed(person: World, hub: FakeHub) -> None
     assert json.loads((await person.run_async("rule", "list", "--json")).out) == hub.rules
     assert (await person.run_async("rule", "remove", "0199-")).code == 2
     assert (await person.run_async("rule", "remove", "cccc")).code == 1
+    assert (await person.run_async("rule", "remove", "")).code == 2
     done = await person.run_async("rule", "remove", "0199-b")
     assert (done.code, done.out) == (0, "Removed: deny Web\\x1bFetch.\n")
     assert hub.requests[-1][:2] == ("DELETE", "/api/v1/rules/0199-bbbb-1")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import string
+import subprocess
 import time
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.core.model import Decision, Session
@@ -134,6 +135,20 @@ def test_a_beginning_allows_only_what_begins_so(command: str) -> None:
     if is_allowed("Bash(git log:*)", run(command)):
         assert command == "git log" or command.startswith("git log ")
     assert not is_allowed("Bash(git status)", run(command)) or command == "git status"
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(alphabet="ab '\"\\;&|<>`$(){}[]*?!#~=^%@,:-+\n\t", max_size=20))
+def test_what_a_beginning_allows_makes_a_shell_run_one_command(words: str) -> None:
+    command = f"git log {words}"
+    if is_allowed("Bash(git log:*)", run(command)):
+        script = 'git() { :; }; trap "echo one" DEBUG; eval "$COMMAND"'
+        environment = {"PATH": "/nowhere", "COMMAND": command}
+        done = subprocess.run(
+            ["/bin/bash", "--norc", "-c", script], env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.stdout.count("one") <= 2  # eval itself, and git
+        assert "not found" not in done.stderr
 
 
 @pytest.mark.parametrize("other", [{"dangerouslyDisableSandbox": True}, {"shell": "/bin/evil"}, {"env": {}}])
