@@ -219,6 +219,8 @@ def test_a_command_that_is_no_text_is_never_allowed(command: Any) -> None:
         "sh -c 'rm x'",
         'bash -lc "ls; rm x"',
         "eval rm x",
+        "eval ! $X",
+        "env /usr/bin/nice $X",
         "> out rm x",
         '> "a b" rm x',
         "cat <<EOF | sh\nrm x\nEOF",
