@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import string
 import subprocess
 import time
@@ -273,6 +274,44 @@ def test_a_whole_command_is_denied_as_any_part() -> None:
 )
 def test_no_part_before_it_hides_a_denied_command(before: str, separator: str) -> None:
     assert is_denied("Bash(rm:*)", run(f"{before}{separator}rm -rf x"))
+
+
+PIECES = [
+    *(" ", "\n", ";", "&&", "||", "|", "&", "$(", ")", "`", "'", '"', "\\", "{ ", "}", "(", "if ", "then ", "! ", "[ "),
+    *(
+        "A=1 ",
+        "eval ",
+        "command ",
+        "exec ",
+        "builtin ",
+        "trap ",
+        "sh -c ",
+        "env ",
+        "xargs ",
+        "nice -n 5 ",
+        "timeout 5 ",
+    ),
+    *(">", "<", "2>&1 ", "<<E\n", "true ", "echo ", "x", "-", "$X ", "${X}", "r\\m ", "{rm,x}", "$'rm' ", "/dev/null "),
+]
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(before=st.lists(st.sampled_from(PIECES), max_size=6), after=st.lists(st.sampled_from(PIECES), max_size=3))
+def test_what_a_shell_runs_is_seen(
+    tmp_path_factory: pytest.TempPathFactory, before: list[str], after: list[str]
+) -> None:
+    folder = tmp_path_factory.mktemp("shell")
+    (folder / "bin").mkdir()
+    (folder / "bin" / "rm").write_text(f"#!/bin/sh\necho >{folder}/ran\n")
+    (folder / "bin" / "rm").chmod(0o755)
+    for name in ("sh", "env", "xargs", "nice", "timeout"):
+        (folder / "bin" / name).symlink_to(shutil.which(name) or "/bin/false")
+    command = "".join([*before, "rm ", *after])
+    environment = {"PATH": f"{folder}/bin", "COMMAND": command, "X": "rm"}
+    script = ["/bin/bash", "--norc", "-c", 'eval "$COMMAND"']
+    subprocess.run(script, env=environment, cwd=folder, capture_output=True, stdin=subprocess.DEVNULL, check=False)
+    if (folder / "ran").exists():
+        assert is_denied("Bash(rm:*)", run(command))
 
 
 @given(st.text())
