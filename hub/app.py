@@ -13,7 +13,7 @@ from hub.access.principals import Principals
 from hub.config import Settings, find_command
 from hub.db import queries
 from hub.db.engine import Database
-from hub.http import admin, api, pages
+from hub.http import admin, api, inbox, pages
 from hub.http.middleware import errors, same_site, set_headers, signed_in
 from hub.http.searches import Searches
 from hub.indexer import Indexer
@@ -29,6 +29,8 @@ STATIC = Path(__file__).resolve().parent.parent / "web" / "static"
 
 ALL_SESSIONS = 1_000_000
 
+ALL_DECISIONS = 1_000_000
+
 YEAR = 31_536_000
 
 
@@ -42,7 +44,8 @@ async def build_app(settings: Settings, db: Database) -> web.Application:
         sessions = await queries.list_sessions(conn, limit=ALL_SESSIONS)
         left_over = await queries.list_linked_sessions(conn)
         waiting = await queries.list_waiting(conn)
-    live = Live(renderer, machines, sessions)
+        decisions = await queries.list_decisions(conn, states=["open", "sending"], limit=ALL_DECISIONS)
+    live = Live(renderer, machines, sessions, decisions)
     links = Links(db)
     links.start(left_over, waiting)
     indexer = Indexer(db)
@@ -83,6 +86,8 @@ async def build_app(settings: Settings, db: Database) -> web.Application:
             web.get("/ws/dashboard", dashboard_socket),
             web.get("/", pages.overview),
             web.get("/sessions/{session_id}", pages.session),
+            web.get("/inbox", inbox.inbox),
+            web.get("/inbox/{decision_id}", inbox.inbox),
             web.get("/sign-in", pages.sign_in, name="sign_in"),
             web.post("/sign-in", pages.sign_in_submit, name="do_sign_in"),
             web.post("/sign-out", pages.sign_out),

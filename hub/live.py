@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from time import thread_time
 from typing import Literal
@@ -17,9 +17,10 @@ from typing import Literal
 import structlog
 
 from hub.api_json import entry_json, session_json
-from hub.core.model import Entry, Machine, Session
+from hub.core.model import Decision, Entry, Machine, Session
 from hub.db.engine import Changes
 from hub.db.rows import text_of
+from hub.needs import Needs
 from hub.pages.render import Pages
 
 QUEUE = 256
@@ -33,28 +34,33 @@ from those who bring events, and under load one round tells of many commits."""
 ROUND_ENTRIES = 500
 """Changes in one session that a page is told one by one; with more in a round it loads again, which is cheaper."""
 
+ROUND_DECISIONS = 100
+"""The same for decisions and the inbox."""
+
 SLICE = 0.005
 """Seconds of rendering after which others get a turn."""
 
 log = structlog.get_logger()
 
-View = Literal["overview", "session"]
+View = Literal["overview", "session", "inbox"]
 Format = Literal["html", "json"]
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What a frame tells of; ``live``: it ends what was missed."""
+    """What a frame tells of; ``has_needs``: the rail's list too. ``live``: it ends what was missed."""
 
     change_id: int
     sessions: list[Session]
     entries: list[Entry]
+    decisions: list[Decision] = field(default_factory=list)
+    has_needs: bool = False
     live: bool = False
 
     @property
     def is_too_much(self) -> bool:
         """Whether a page had better load again."""
-        return len(self.entries) > ROUND_ENTRIES
+        return len(self.entries) > ROUND_ENTRIES or len(self.decisions) > ROUND_DECISIONS
 
 
 @dataclass(eq=False)
@@ -88,12 +94,16 @@ class Watcher:
 
 
 class Live:
-    """The watchers, and the little they all need to know: machines by id and sessions by state."""
+    """The watchers, and the little they all need to know: machines by id, sessions by state, what needs somebody."""
 
-    def __init__(self, pages: Pages, machines: list[Machine], sessions: list[Session]) -> None:
+    def __init__(
+        self, pages: Pages, machines: list[Machine], sessions: list[Session], decisions: Sequence[Decision] = ()
+    ) -> None:
         self._pages = pages
         self._machines = {machine.machine_id: machine for machine in machines}
         self._states = {session.session_id: session.state for session in sessions}
+        self.needs = Needs(decisions, sessions)
+        self._has_new_needs = False
         self._watchers: set[Watcher] = set()
         self._pending: Changes | None = None
         self._flushing: asyncio.Task[None] | None = None
@@ -133,13 +143,15 @@ class Live:
         """Tell the watchers soon; what is committed until then goes with it."""
         for session in changes.sessions.values():
             self._states[session.session_id] = session.state
+        has_needs, decisions = self.needs.note(changes)
+        self._has_new_needs |= has_needs
         if not self._watchers:
             return
         if self._pending is None:
             self._pending = Changes(changes.change_id)
         watched = {watcher.session_id for watcher in self._watchers}
         entries = {key: entry for key, entry in changes.entries.items() if entry.session_id in watched}
-        self._pending.add(Changes(changes.change_id, changes.sessions, entries))
+        self._pending.add(Changes(changes.change_id, changes.sessions, entries, decisions=decisions))
         if self._flushing is None or self._flushing.done():
             self._flushing = asyncio.ensure_future(self._flush())
 
@@ -155,12 +167,19 @@ class Live:
         frames: dict[tuple[View, Format, str | None], str | None] = {}
         known: dict[tuple[str, View], str] = {}
         spent = 0.0
+        has_needs, self._has_new_needs = self._has_new_needs, False
         for watcher in list(self._watchers):
             if changes.change_id <= watcher.since:
                 continue
             key = (watcher.view, watcher.format, watcher.session_id)
             if key not in frames:
-                frame = Frame(changes.change_id, list(changes.sessions.values()), _pick_entries(watcher, changes))
+                frame = Frame(
+                    changes.change_id,
+                    list(changes.sessions.values()),
+                    _pick_entries(watcher, changes),
+                    _pick_decisions(watcher, changes),
+                    has_needs,
+                )
                 frames[key], work = await self._build(watcher, frame, known)
                 spent += work
             text = frames[key]
@@ -192,9 +211,16 @@ class Live:
             self._watchers.discard(watcher)
             watcher.cut("too slow: it stopped reading")
 
-    def build_first(self, watcher: Watcher, change_id: int, sessions: list[Session], entries: list[Entry]) -> str:
+    def build_first(
+        self,
+        watcher: Watcher,
+        change_id: int,
+        sessions: list[Session],
+        entries: list[Entry],
+        decisions: Sequence[Decision] = (),
+    ) -> str:
         """What a watcher has missed; from here on it is live."""
-        frame = Frame(change_id, sessions, entries, live=True)
+        frame = Frame(change_id, sessions, entries, list(decisions), has_needs=True, live=True)
         return self._join(watcher, frame, list(self._build_pieces(watcher, frame, {}))) or ""
 
     def _build_pieces(self, watcher: Watcher, frame: Frame, known: dict[tuple[str, View], str]) -> Iterator[str]:
@@ -202,7 +228,8 @@ class Live:
         if watcher.format == "json" or (frame.is_too_much and not frame.live):
             return
         for session in frame.sessions:
-            view: View = "session" if watcher.session_id == session.session_id else "overview"
+            view: View = "session" if watcher.session_id == session.session_id else watcher.view
+            view = "inbox" if view == "session" and watcher.session_id != session.session_id else view
             if (session.session_id, view) not in known:
                 machine = self._machines[session.machine_id]
                 html = self._pages.session_streams(session, machine, self.count_states(), view)
@@ -212,6 +239,19 @@ class Live:
         for entry in sorted(frame.entries, key=_in_order):
             session = sessions[entry.session_id]
             yield self._pages.entry_stream(entry, session, self._machines[session.machine_id])
+        yield from self._build_decisions(watcher, frame, {entry.entry_id for entry in frame.entries})
+        if frame.has_needs:
+            yield self._pages.needs_stream(self.needs, self._machines)
+
+    def _build_decisions(self, watcher: Watcher, frame: Frame, shown: set[str]) -> Iterator[str]:
+        """Cards that no entry brings, and the inbox's rows."""
+        sessions = {**self.needs.sessions, **{session.session_id: session for session in frame.sessions}}
+        for decision in frame.decisions:
+            session, machine = sessions.get(decision.session_id), self._machines[decision.machine_id]
+            if session is not None and timeline_id(decision) not in shown:
+                yield self._pages.card_stream(decision, session, machine)
+            if watcher.view == "inbox":
+                yield self._pages.inbox_streams(decision, session, machine)
 
     def _join(self, watcher: Watcher, frame: Frame, pieces: list[str]) -> str | None:
         """The frame as text; None when this watcher sees nothing of it."""
@@ -240,6 +280,19 @@ def _pick_entries(watcher: Watcher, changes: Changes) -> list[Entry]:
     if watcher.view == "overview":
         return []
     return [entry for entry in changes.entries.values() if entry.session_id == watcher.session_id]
+
+
+def _pick_decisions(watcher: Watcher, changes: Changes) -> list[Decision]:
+    """The inbox shows all, a chat its own, and overviews what every rail shows."""
+    if watcher.view == "overview" or watcher.format == "json":
+        return []
+    changed = changes.decisions.values()
+    return [decision for decision in changed if watcher.view == "inbox" or decision.session_id == watcher.session_id]
+
+
+def timeline_id(decision: Decision) -> str:
+    """Of the decision's entry."""
+    return f"{decision.decision_id}-decision"
 
 
 def _in_order(entry: Entry) -> tuple[int, str]:

@@ -89,13 +89,10 @@ def count_states(counts: Mapping[Any, int]) -> dict[str, int]:
     return {"all": sum(known.values()), **known}
 
 
-def list_rail(cards: Iterable[CardView], current: str) -> tuple[list[CardView], list[CardView]]:
-    """The rail's two lists: who waits, longest first, and the latest sessions (with the page's own)."""
+def list_recent(cards: Iterable[CardView], current: str) -> list[CardView]:
+    """The rail's latest sessions, with the page's own."""
     cards = sorted(cards, key=lambda card: card.rail_order)
-    needs = sorted((card for card in cards if card.state == "needs_you"), key=lambda card: card.order)
-    recent = cards[:RAIL_ROWS]
-    recent += [card for card in cards[RAIL_ROWS:] if card.session_id == current]
-    return needs, recent
+    return cards[:RAIL_ROWS] + [card for card in cards[RAIL_ROWS:] if card.session_id == current]
 
 
 def build_card(session: Session, machine: Machine, now: int) -> CardView:
