@@ -23,7 +23,7 @@ from typing import Any
 
 import aiohttp
 
-from hooks import LOADER
+from hooks import LOADER, SCRIPTS
 
 ROUNDS = 200
 SESSION = "6cca265d-88ab-463e-a1d9-93f3f807605c"
@@ -67,6 +67,7 @@ class Bench:
         machine = {"code": code, "name": "bench", "user": "bench", "os": "bench"}
         async with self.http.post("/api/v1/join", json=machine) as answer:
             paired = await answer.json()
+        self.key = paired["key"]
         config = {
             "hub_url": self.url,
             "machine_id": paired["machine_id"],
@@ -77,8 +78,8 @@ class Bench:
         path.touch(0o600)
         path.write_text(json.dumps(config))
         (self.home / "hooks").mkdir()
-        source = Path(__file__).parent.parent / "hooks" / "heliograph_hook.py"
-        (self.home / "hooks" / source.name).write_text(source.read_text())
+        for script in SCRIPTS:
+            (self.home / "hooks" / script.name).write_text(script.read_text())
         await self._start_channel()
 
     async def _start_channel(self) -> None:

@@ -12,11 +12,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from time import thread_time
-from typing import Literal
+from typing import Any, Literal
 
 import structlog
 
-from hub.api_json import entry_json, session_json
+from hub.api_json import decision_json, entry_json, session_json
 from hub.core.model import Decision, Entry, Machine, Session
 from hub.db.engine import Changes
 from hub.db.rows import text_of
@@ -53,14 +53,9 @@ class Frame:
     change_id: int
     sessions: list[Session]
     entries: list[Entry]
-    decisions: list[Decision] = field(default_factory=list)
+    decisions: list[Decision]
     has_needs: bool = False
     live: bool = False
-
-    @property
-    def is_too_much(self) -> bool:
-        """Whether a page had better load again."""
-        return len(self.entries) > ROUND_ENTRIES or len(self.decisions) > ROUND_DECISIONS
 
 
 @dataclass(eq=False)
@@ -217,19 +212,19 @@ class Live:
         change_id: int,
         sessions: list[Session],
         entries: list[Entry],
-        decisions: Sequence[Decision] = (),
+        decisions: list[Decision],
     ) -> str:
         """What a watcher has missed; from here on it is live."""
-        frame = Frame(change_id, sessions, entries, list(decisions), has_needs=True, live=True)
+        frame = Frame(change_id, sessions, entries, decisions, has_needs=True, live=True)
         return self._join(watcher, frame, list(self._build_pieces(watcher, frame, {}))) or ""
 
     def _build_pieces(self, watcher: Watcher, frame: Frame, known: dict[tuple[str, View], str]) -> Iterator[str]:
         """The HTML of a frame, bit by bit; ``known`` has what other frames of the same round are made of."""
-        if watcher.format == "json" or (frame.is_too_much and not frame.live):
+        if watcher.format == "json" or (_is_too_much(watcher, frame) and not frame.live):
             return
         for session in frame.sessions:
-            view: View = "session" if watcher.session_id == session.session_id else watcher.view
-            view = "inbox" if view == "session" and watcher.session_id != session.session_id else view
+            is_other = watcher.view == "session" and watcher.session_id != session.session_id
+            view: View = "inbox" if is_other else watcher.view
             if (session.session_id, view) not in known:
                 machine = self._machines[session.machine_id]
                 html = self._pages.session_streams(session, machine, self.count_states(), view)
@@ -245,6 +240,8 @@ class Live:
 
     def _build_decisions(self, watcher: Watcher, frame: Frame, shown: set[str]) -> Iterator[str]:
         """Cards that no entry brings, and the inbox's rows."""
+        if watcher.view == "overview":
+            return
         sessions = {**self.needs.sessions, **{session.session_id: session for session in frame.sessions}}
         for decision in frame.decisions:
             session, machine = sessions.get(decision.session_id), self._machines[decision.machine_id]
@@ -256,7 +253,7 @@ class Live:
     def _join(self, watcher: Watcher, frame: Frame, pieces: list[str]) -> str | None:
         """The frame as text; None when this watcher sees nothing of it."""
         live = {"live": True} if frame.live else {}
-        if frame.is_too_much and not frame.live:
+        if _is_too_much(watcher, frame) and not frame.live:
             return text_of({"reload": True, "change_id": frame.change_id})
         if watcher.format == "html":
             return text_of({"change_id": frame.change_id, "html": "".join(pieces), **live})
@@ -270,9 +267,22 @@ class Live:
                 "change_id": frame.change_id,
                 "sessions": [session_json(s, self._machines.get(s.machine_id)) for s in sessions],
                 "entries": [entry_json(entry) for entry in sorted(frame.entries, key=_in_order)],
+                "decisions": self._list_decisions(frame),
                 **live,
             }
         )
+
+    def _list_decisions(self, frame: Frame) -> list[dict[str, Any]]:
+        sessions = {session.session_id: session for session in frame.sessions}
+        return [
+            decision_json(decision, sessions.get(decision.session_id), self._machines.get(decision.machine_id))
+            for decision in sorted(frame.decisions, key=lambda decision: (decision.opened_at, decision.decision_id))
+        ]
+
+
+def _is_too_much(watcher: Watcher, frame: Frame) -> bool:
+    """Whether a page had better load again."""
+    return len(frame.entries) > ROUND_ENTRIES or (watcher.view == "inbox" and len(frame.decisions) > ROUND_DECISIONS)
 
 
 def _pick_entries(watcher: Watcher, changes: Changes) -> list[Entry]:
@@ -283,11 +293,9 @@ def _pick_entries(watcher: Watcher, changes: Changes) -> list[Entry]:
 
 
 def _pick_decisions(watcher: Watcher, changes: Changes) -> list[Decision]:
-    """The inbox shows all, a chat its own, and overviews what every rail shows."""
-    if watcher.view == "overview" or watcher.format == "json":
-        return []
-    changed = changes.decisions.values()
-    return [decision for decision in changed if watcher.view == "inbox" or decision.session_id == watcher.session_id]
+    """The inbox is on every page; a session's follower has its own."""
+    decisions = changes.decisions.values()
+    return [d for d in decisions if watcher.session_id in (None, d.session_id)]
 
 
 def timeline_id(decision: Decision) -> str:

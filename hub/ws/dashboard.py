@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.access.guards import access_person, access_session
 from hub.access.rights import Person
-from hub.core.model import Decision, Entry
+from hub.core.model import Entry
 from hub.db import queries
 from hub.db.books import load_sessions
 from hub.db.rows import text_of
@@ -105,11 +105,13 @@ async def _catch_up(app: web.Application, watcher: Watcher, after: int, seen: in
     async with app[DB].read() as conn:
         sessions = await queries.list_sessions(conn, after_change=after, limit=CATCH_UP + 1)
         entries = await _changed_entries(conn, watcher, after)
+        decisions = await queries.list_decisions(
+            conn, session_id=watcher.session_id, after_change=after, limit=CATCH_UP + 1
+        )
         missing = {entry.session_id for entry in entries} - {session.session_id for session in sessions}
-        decisions = await _changed_decisions(conn, watcher, after)
         missing |= {decision.session_id for decision in decisions} - {session.session_id for session in sessions}
         sessions += await load_sessions(conn, missing)
-    if after > seen or len(sessions) > CATCH_UP or len(entries) > CATCH_UP or len(decisions) > CATCH_UP:
+    if after > seen or max(len(sessions), len(entries), len(decisions)) > CATCH_UP:
         return text_of({"reload": True, "change_id": seen})
     return app[LIVE].build_first(watcher, seen, sessions, entries, decisions)
 
@@ -118,10 +120,3 @@ async def _changed_entries(conn: AsyncConnection, watcher: Watcher, after: int) 
     if watcher.session_id is None:
         return []
     return await queries.list_entries(conn, watcher.session_id, after_change=after, limit=CATCH_UP + 1)
-
-
-async def _changed_decisions(conn: AsyncConnection, watcher: Watcher, after: int) -> list[Decision]:
-    """For pages; followers are told by entries."""
-    if watcher.format == "json" or watcher.view == "overview":
-        return []
-    return await queries.list_decisions(conn, session_id=watcher.session_id, after_change=after, limit=CATCH_UP + 1)

@@ -74,6 +74,14 @@ def spoken_texts(message: dict[str, Any]) -> list[str]:
     return [block["text"] for block in content if block.get("type") == "text"]
 
 
+def told_results(message: dict[str, Any]) -> list[str]:
+    """What came of the calls before it, as texts."""
+    content = message.get("content", "")
+    results = [block for block in content if isinstance(block, dict) and block.get("type") == "tool_result"]
+    inner = [block.get("content", "") for block in results]
+    return [text for item in inner for text in ([item] if isinstance(item, str) else spoken_texts({"content": item}))]
+
+
 def used_tools(message: dict[str, Any]) -> list[str]:
     """The names of the tools called in a message."""
     content = message.get("content", "")
@@ -148,7 +156,8 @@ async def answer_messages(request: web.Request) -> web.StreamResponse:
     tools = [tool.get("name", "") for tool in body.get("tools") or []]
     if tools:
         # The client's own messages are of role "system": what arrives mid-turn, what hooks add.
-        said = [text for message in messages if message.get("role") != "assistant" for text in spoken_texts(message)]
+        told = [message for message in messages if message.get("role") != "assistant"]
+        said = [text for message in told for text in (*spoken_texts(message), *told_results(message))]
         stage.heard.append(said)
     turn = choose_turn(stage.scenes, messages, tools)
     if turn[0].get("fail"):

@@ -111,6 +111,31 @@ class Api:
             describe=lambda: str(self.read_message(message_id)),
         )
 
+    def list_decisions(self, session_id: str) -> list[dict[str, Any]]:
+        """All that the session has waited for, oldest first."""
+        decisions: list[dict[str, Any]] = self.client.get("/api/v1/decisions", session=session_id)["decisions"]
+        return decisions
+
+    def wait_for_decision(self, session_id: str, *, timeout: float = 20.0, **wanted: Any) -> dict[str, Any]:
+        """The first decision of the session with these fields, once it is there."""
+
+        def find() -> dict[str, Any] | None:
+            found = self.list_decisions(session_id)
+            return next((one for one in found if all(one[key] == value for key, value in wanted.items())), None)
+
+        return wait_until(
+            find,
+            f"a decision with {wanted}",
+            timeout=timeout,
+            describe=lambda: "\n".join(map(str, self.list_decisions(session_id))),
+        )
+
+    def decide(self, decision: dict[str, Any], behavior: str, **fields: Any) -> dict[str, Any]:
+        """Give a verdict on what was shown; the decision as it then is."""
+        body = {"digest": decision["digest"], "behavior": behavior, **fields}
+        decided: dict[str, Any] = self.client.post(f"/api/v1/decisions/{decision['decision_id']}/verdict", body)
+        return decided
+
 
 @dataclass
 class Hub:
