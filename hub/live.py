@@ -236,7 +236,9 @@ class Live:
             yield self._pages.entry_stream(entry, session, self._machines[session.machine_id])
         yield from self._build_decisions(watcher, frame, {entry.entry_id for entry in frame.entries})
         if frame.has_needs:
-            yield self._pages.needs_stream(self.needs, self._machines)
+            if ("", "overview") not in known:
+                known["", "overview"] = self._pages.needs_stream(self.needs, self._machines)
+            yield known["", "overview"]
 
     def _build_decisions(self, watcher: Watcher, frame: Frame, shown: set[str]) -> Iterator[str]:
         """Cards that no entry brings, and the inbox's rows."""

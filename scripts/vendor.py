@@ -75,7 +75,7 @@ ICONS = (
     *("arrow-down", "arrow-right", "arrow-up", "book-open", "bot", "check", "check-check", "chevron-down"),
     *("chevron-left", "circle-check", "circle-dot", "circle-pause", "circle-slash", "circle-x", "clock"),
     *("command", "copy", "corner-down-left", "eraser", "external-link", "file-plus", "file-text", "folder"),
-    *("git-branch", "git-fork", "globe", "inbox", "key-round", "laptop", "layout-grid", "list-checks"),
+    *("git-branch", "git-fork", "globe", "key-round", "laptop", "layout-grid", "list-checks"),
     *("list-filter", "log-out", "map", "menu", "message-circle-question-mark", "message-square", "monitor"),
     *("panel-right", "pen-line", "pencil", "plug", "plus", "regex", "reply", "rotate-ccw"),
     *("shield-question-mark", "shrink", "square", "square-pen", "terminal", "triangle-alert", "wifi-off"),

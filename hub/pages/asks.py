@@ -12,7 +12,7 @@ from hub.pages.cards import name_session, pick_machine
 from hub.pages.decision_inputs import say_quickly, say_target
 from hub.pages.decision_results import Result, build_result, say_going
 from hub.pages.decisions import pick_decision_icon, say_asks
-from hub.pages.text import reveal
+from hub.pages.text import reveal, shorten_path
 from hub.pages.times import Moment, build_moment
 
 RAIL_ASKS = 6
@@ -85,6 +85,7 @@ def build_ask(
 ) -> AskView:
     """The row of an open decision."""
     words, target = _say_what(decision)
+    target = shorten_path(target, session.cwd) if session else target
     may_allow = is_first and decision.kind == "permission" and "allow" in verdicts.list_offers(decision)
     return AskView(
         ask_id=decision.decision_id,

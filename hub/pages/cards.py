@@ -186,6 +186,8 @@ def _build_preview(session: Session) -> PreviewView | None:
         words = _ASKS.get(preview.tool_name, "") if waiting else ""
         if words:
             return PreviewView(icon=icon, text=words, mono=False)
+        if waiting and preview.text.startswith(f"{preview.tool_name}: "):  # a server's form, named already
+            return PreviewView(icon=icon, text=reveal(preview.text), mono=False)
         target = reveal(shorten_path(preview.text, session.cwd))
         verb = "" if target and preview.tool_name in SELF_EVIDENT else name_tool(preview.tool_name)
         return PreviewView(icon=icon, text=f"{verb} {target}".strip(), mono=True)

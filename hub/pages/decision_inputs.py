@@ -19,6 +19,9 @@ QUICK_LINES = 6
 QUICK_CHARS = 30
 """Of a line there."""
 
+BRIEF_CHARS = 72
+"""JSON up to this long stays on one line."""
+
 _MAIN = {"Bash": "command", "Edit": "new_string", "Write": "content", "WebFetch": "url", "WebSearch": "query"}
 """The field of a tool's input that a person would change."""
 
@@ -130,4 +133,5 @@ def _is_edit(edit: Any) -> bool:
 
 
 def _say_json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=2, default=str)
+    brief = json.dumps(value, ensure_ascii=False, default=str)
+    return brief if len(brief) <= BRIEF_CHARS else json.dumps(value, ensure_ascii=False, indent=2, default=str)

@@ -32,7 +32,7 @@ from hub.pages.decisions import build_decision
 from hub.pages.entries import build_entry
 from hub.pages.markdown import Prose
 from hub.pages.rendered import Rendered
-from hub.pages.sessions import build_facts, build_line, build_lineage
+from hub.pages.sessions import build_control, build_facts, build_line, build_lineage
 from hub.pages.text import build_initials, say_size
 
 View = Literal["overview", "session", "inbox"]
@@ -325,6 +325,7 @@ class Pages:
             "card": build_card(session, machine, now),
             "facts": build_facts(session, machine, now),
             "line": build_line(session, machine, now),
+            "control": build_control(session),
         }
 
     def _shell(

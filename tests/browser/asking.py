@@ -53,7 +53,7 @@ def run_command(session: PeerSession, command: str, **more: Any) -> str:
     """Bash wants to run a command, with a suggestion to remember it."""
     rule = {
         "type": "addRules",
-        "rules": [{"toolName": "Bash", "ruleContent": f"{command.split()[0]} *"}],
+        "rules": [{"toolName": "Bash", "ruleContent": f"{command.split(maxsplit=1)[0]} *"}],
         "behavior": "allow",
         "destination": "localSettings",
     }

@@ -19,7 +19,20 @@ export default class extends Controller {
     stir(this.element)
     this.step = 0
     this.showStep()
+    this.observer = new ResizeObserver(() => this.makeRoom())
+    this.observer.observe(this.element)
     if (location.hash === `#${this.element.id}`) this.focus()
+  }
+
+  disconnect() {
+    this.observer.disconnect()
+  }
+
+  // On a phone the card lies over the end of the chat.
+  makeRoom() {
+    const chat = this.element.closest("#timeline")
+    const sheet = chat && [...chat.querySelectorAll(".dec.is-open")].find((card) => getComputedStyle(card).position === "fixed")
+    if (chat) chat.style.paddingBottom = sheet ? `${sheet.offsetHeight + 16}px` : ""
   }
 
   // Another input than before stands here now.
@@ -28,7 +41,9 @@ export default class extends Controller {
   }
 
   stateValueChanged(_, before) {
-    if (before) this.element.removeAttribute("aria-busy")
+    if (!before) return
+    this.element.removeAttribute("aria-busy")
+    this.makeRoom()
   }
 
   questionTargetConnected() {

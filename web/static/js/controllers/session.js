@@ -25,11 +25,11 @@ export default class extends Controller {
     button.disabled = true
     this.problemTarget.textContent = ""
     try {
+      if (what === "stop") this.problemTarget.textContent = "Asked to stop."
       await request("POST", `/api/v1/sessions/${encodeURIComponent(this.idValue)}/${what}`)
     } catch (error) {
       if (!(error instanceof Refused)) throw error
       this.problemTarget.textContent = error.message
-    } finally {
       button.disabled = false
     }
   }
