@@ -70,7 +70,8 @@ def test_every_kind_can_be_shown_in_every_state(
         session = make_session(offline_since=offline, linked=offline is None)
         html = pages.card_stream(decision, session, machine)
         check(html, page=False)
-        assert (f"is-{state}" in html) and ('class="controls"' in html) == (state == "open" and "<form" in html)
+        assert f"is-{state}" in html
+        assert ("<form" in html) == (state == "open" and way != "none")
         check(pages.inbox_streams(decision, session, machine), page=False)
 
 
@@ -114,10 +115,8 @@ def test_an_input_is_shown_whole_with_all_that_cannot_be_seen(
         for n in (0, 999, 1001, 5999):
             assert f"line {n} ⟨U+202E⟩⟨U+200B⟩⟨U+001B⟩[2K" in shown
         assert "<details" not in shown
+        assert ("replace_all" in html) == (tool == "Edit")
         assert not re.search("[\u202e\u200b\x1b\u2066]", shown)
-    assert "replace_all" in pages.card_stream(
-        make_decision(tool_name="Edit", input=inputs[2][1]), make_session(), machine
-    )
 
 
 def test_a_long_line_of_a_diff_is_not_cut() -> None:
