@@ -19,6 +19,7 @@ from hub.core.model import (
     Session,
     Usage,
 )
+from hub.core.push import Subscription
 from hub.db.search import Hit
 from wire.ids import to_rfc3339
 
@@ -180,4 +181,15 @@ def _decided_json(decision: Decision) -> dict[str, Any] | None:
         "where": decision.where,
         "verdict": msgspec.to_builtins(decision.verdict),
         "rule_id": decision.rule_id,
+    }
+
+
+def device_json(subscription: Subscription, token_id: str) -> dict[str, Any]:
+    """A browser in which somebody is told; ``here``: it is the one that asks, by its sign-in."""
+    return {
+        "subscription_id": subscription.subscription_id,
+        "label": subscription.label,
+        "here": subscription.token_id == token_id,
+        "created_at": to_rfc3339(subscription.created_at),
+        "failed_at": to_rfc3339(subscription.failed_at) if subscription.failed_at else None,
     }

@@ -13,14 +13,17 @@ from hub.access.principals import Principals
 from hub.config import Settings, find_command
 from hub.db import queries
 from hub.db.engine import Database
-from hub.http import admin, api, pages
+from hub.http import admin, api, pages, push
 from hub.http.middleware import errors, same_site, set_headers, signed_in
 from hub.http.searches import Searches
 from hub.indexer import Indexer
-from hub.keys import DB, LINKS, LIVE, PAGES, PRINCIPALS, SEARCHES, SETTINGS, WRONG_SECRETS
+from hub.keys import DB, LINKS, LIVE, PAGES, PRINCIPALS, PUSH, SEARCHES, SETTINGS, WRONG_SECRETS
 from hub.links import Links
 from hub.live import Live
 from hub.pages.render import Pages
+from hub.push import Push
+from hub.vapid import load_vapid
+from hub.webpush import Courier
 from hub.ws.channel import channel_socket
 from hub.ws.dashboard import dashboard_socket
 from wire.frames import FRAME_BYTES
@@ -46,19 +49,22 @@ async def build_app(settings: Settings, db: Database) -> web.Application:
     links = Links(db)
     links.start(left_over, waiting)
     indexer = Indexer(db)
+    vapid = load_vapid(settings.home / "hub", settings.public_url)
+    pushes = Push(db, Courier(vapid, settings.push_hosts))
 
-    async def keep_index(_: web.Application) -> AsyncIterator[None]:
-        async with indexer.running():
+    async def keep_going(_: web.Application) -> AsyncIterator[None]:
+        async with indexer.running(), pushes.running():
             yield
 
-    app.cleanup_ctx.append(keep_index)
-    db.observers += [live.publish, links.notice, indexer.notice]
+    app.cleanup_ctx.append(keep_going)
+    db.observers += [live.publish, links.notice, indexer.notice, pushes.notice]
     app[SETTINGS] = settings
     app[DB] = db
     app[PRINCIPALS] = Principals(db)
     app[LIVE] = live
     app[LINKS] = links
     app[PAGES] = renderer
+    app[PUSH] = pushes
     app[SEARCHES] = Searches()
     app[WRONG_SECRETS] = WrongSecrets()
     app.on_response_prepare.append(set_headers)
@@ -78,6 +84,10 @@ async def build_app(settings: Settings, db: Database) -> web.Application:
             web.post("/api/v1/messages/{message_id}/move", api.move_message),
             web.get("/api/v1/usage", api.show_usage),
             web.get("/api/v1/search", api.search),
+            web.get("/api/v1/push", push.list_devices),
+            web.post("/api/v1/push", push.subscribe),
+            web.delete("/api/v1/push/{subscription_id}", push.unsubscribe),
+            web.post("/api/v1/push/{subscription_id}/test", push.try_out),
             web.post("/api/v1/events", api.take_events),
             web.get("/ws/channel", channel_socket),
             web.get("/ws/dashboard", dashboard_socket),
@@ -86,6 +96,7 @@ async def build_app(settings: Settings, db: Database) -> web.Application:
             web.get("/sign-in", pages.sign_in, name="sign_in"),
             web.post("/sign-in", pages.sign_in_submit, name="do_sign_in"),
             web.post("/sign-out", pages.sign_out),
+            web.get("/sw.js", push.service_worker, name="service_worker"),
         ]
     )
     app.router.add_static(prefix, STATIC, name="static")

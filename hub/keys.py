@@ -15,6 +15,7 @@ from hub.http.searches import Searches
 from hub.links import Links
 from hub.live import Live
 from hub.pages.render import Pages
+from hub.push import Push
 
 SETTINGS = web.AppKey("settings", Settings)
 DB = web.AppKey("db", Database)
@@ -23,6 +24,7 @@ LINKS = web.AppKey("links", Links)
 PRINCIPALS = web.AppKey("principals", Principals)
 PAGES = web.AppKey("pages", Pages)
 WRONG_SECRETS = web.AppKey("wrong_secrets", WrongSecrets)
+PUSH = web.AppKey("push", Push)
 SEARCHES = web.AppKey("searches", Searches)
 
 PRINCIPAL: web.RequestKey[Principal] = web.RequestKey("principal", cast(type[Principal], object))

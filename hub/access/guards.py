@@ -1,4 +1,4 @@
-"""The only ways to reach a session or message for somebody: absent and forbidden look alike."""
+"""The only ways to reach a session, message or subscription for somebody: absent and forbidden look alike."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.access.rights import Person, Principal, Right
 from hub.core.model import Message, Session
+from hub.core.push import Subscription
 from hub.db import queries
+from hub.db.subscriptions import find_subscription
 from hub.errors import Forbidden, NotFound
 
 
@@ -39,3 +41,12 @@ async def access_message(conn: AsyncConnection, principal: Principal, message_id
     if message is None:
         raise NotFound("There is no such message.")
     return message
+
+
+async def access_subscription(conn: AsyncConnection, principal: Principal, subscription_id: str) -> Subscription:
+    """A subscription of this person's own."""
+    person = access_person(principal, "see")
+    subscription = await find_subscription(conn, subscription_id)
+    if subscription is None or subscription.user_id != person.user_id:
+        raise NotFound("There is no such subscription.")
+    return subscription

@@ -75,7 +75,7 @@ async def join(request: web.Request) -> web.Response:
     limiter, address = request.app[WRONG_SECRETS], request.remote or ""
     if limiter.is_frozen(address, time.monotonic()):
         raise Frozen("Too many wrong codes from this address. Try again in an hour.")
-    body = await _read_body(request, Join, SMALL_BODY_BYTES)
+    body = await read_body(request, Join, SMALL_BODY_BYTES)
     limiter.note(address, time.monotonic())  # beforehand, so that guesses at the same time count
     try:
         paired = await do_join(request.app[DB], body.code, body.name, body.user, body.os, address)
@@ -144,7 +144,7 @@ async def show_timeline(request: web.Request) -> web.Response:
 async def send_message(request: web.Request) -> web.Response:
     """Queue a message for a session."""
     person = access_person(request[PRINCIPAL], "prompt")
-    body = await _read_body(request, NewMessage, MESSAGE_BODY_BYTES)
+    body = await read_body(request, NewMessage, MESSAGE_BODY_BYTES)
     session_id = request.match_info["session_id"]
     address = request.remote or ""
     sent = await do_send_message(request.app[DB], person, address, session_id, body.text, body.client_id, body.when)
@@ -177,7 +177,7 @@ async def resend_message(request: web.Request) -> web.Response:
 async def move_message(request: web.Request) -> web.Response:
     """Change the order of queued messages."""
     person = access_person(request[PRINCIPAL], "prompt")
-    body = await _read_body(request, Move, SMALL_BODY_BYTES)
+    body = await read_body(request, Move, SMALL_BODY_BYTES)
     address = request.remote or ""
     message_id = request.match_info["message_id"]
     return answer_json(await do_move_message(request.app[DB], person, address, message_id, body.before))
@@ -247,7 +247,7 @@ async def take_events(request: web.Request) -> web.Response:
     key = request[PRINCIPAL]
     if not isinstance(key, MachineKey):
         raise Forbidden("Events come from machines: this needs a machine's key.")
-    batch = await _read_body(request, Batch, FRAME_BYTES)
+    batch = await read_body(request, Batch, FRAME_BYTES)
     if len(batch.events) > BATCH_EVENTS:
         raise Unprocessable(f"A batch holds at most {BATCH_EVENTS} events.")
     rejected = await do_ingest(request.app[DB], key.machine_id, batch.events, sender=batch.pid)
@@ -256,7 +256,7 @@ async def take_events(request: web.Request) -> web.Response:
     return answer_json({"committed": committed, "rejected": rejected})
 
 
-async def _read_body(request: web.Request, shape: type[T], limit: int) -> T:
+async def read_body(request: web.Request, shape: type[T], limit: int) -> T:
     """The JSON body; a wrong media type, a wrong shape or one too large is refused before anything is done."""
     if request.content_type != "application/json":
         raise BadRequest("The body must be JSON, with Content-Type: application/json.")

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from hub import __version__
-from hub.http.bodies import Batch, Join, Move, NewMessage
+from hub.http.bodies import Batch, Join, Move, NewMessage, PushSubscription
 
 Schema = dict[str, Any]
 
@@ -31,9 +31,9 @@ _SEARCH = (
 def build_openapi() -> Schema:
     """The whole document."""
     bodies, components = msgspec.json.schema_components(
-        [NewMessage, Move, Join, Batch], ref_template="#/components/schemas/{name}"
+        [NewMessage, Move, Join, Batch, PushSubscription], ref_template="#/components/schemas/{name}"
     )
-    new_message, move, join, batch = bodies
+    new_message, move, join, batch, subscription = bodies
     session, entry, message = (_ref(name) for name in ("Session", "Entry", "Message"))
     sent = _object(message_id=_TEXT, session_id=_TEXT, state=_TEXT)
     return {
@@ -132,6 +132,35 @@ def build_openapi() -> Schema:
                     "description": _SEARCH,
                 }
             },
+            "/api/v1/push": {
+                "get": _call(
+                    "The key that browsers subscribe to, and those in which you are told",
+                    _object(public_key=_TEXT, devices=_list(_ref("Device"))),
+                ),
+                "post": _call(
+                    "Be told in this browser what needs you",
+                    _ref("Device"),
+                    status=201,
+                    body=subscription,
+                    refusals=(409, 413, 422),
+                ),
+            },
+            "/api/v1/push/{subscription_id}": {
+                "delete": _call(
+                    "Be told in it no more",
+                    _object(subscription_id=_TEXT),
+                    path=("subscription_id",),
+                    refusals=(404,),
+                )
+            },
+            "/api/v1/push/{subscription_id}/test": {
+                "post": _call(
+                    "Show a notification in it",
+                    _object(subscription_id=_TEXT),
+                    path=("subscription_id",),
+                    refusals=(404, 502),
+                )
+            },
             "/api/v1/events": {
                 "post": _call(
                     "Store a machine's events; answers after the commit",
@@ -194,6 +223,9 @@ def _records() -> dict[str, Schema]:
             position=_NUMBER,
             at=_TIME,
             snippet=_object(text=_TEXT, marks=_list(_list(_NUMBER))),
+        ),
+        "Device": _object(
+            subscription_id=_TEXT, label=_TEXT, here=_YES_NO, created_at=_TIME, failed_at=_or_null(_TIME)
         ),
         "Message": _object(
             message_id=_TEXT,

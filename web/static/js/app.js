@@ -10,6 +10,7 @@ import CopyController from "./controllers/copy.js"
 import FilterController from "./controllers/filter.js"
 import LiveController from "./controllers/live.js"
 import MessageController from "./controllers/message.js"
+import NotificationsController from "./controllers/notifications.js"
 import ShellController from "./controllers/shell.js"
 import TimelineController from "./controllers/timeline.js"
 
@@ -24,5 +25,6 @@ application.register("copy", CopyController)
 application.register("filter", FilterController)
 application.register("live", LiveController)
 application.register("message", MessageController)
+application.register("notifications", NotificationsController)
 application.register("shell", ShellController)
 application.register("timeline", TimelineController)
