@@ -1,7 +1,7 @@
 """Tells people in their browsers what waits for them, when nobody has answered it for a while, and takes that back.
 
 A decision is looked after from the moment it is known to be open, also over a restart: pushed once it has been open
-for ``delay``, withdrawn when it is closed. What somebody at a page, or a rule, answers before that is never pushed.
+for ``DELAY``, withdrawn when it is closed. What somebody at a page, or a rule, answers before that is never pushed.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class Push:
     def __init__(self, db: Database, courier: Courier) -> None:
         self._db = db
         self.courier = courier
-        self.delay = DELAY
-        self.pauses = PAUSES
+        self._delay = DELAY
+        self._pauses = PAUSES
         self._open: dict[str, asyncio.Event] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -88,7 +88,7 @@ class Push:
 
     async def _attend(self, decision_id: str, session_id: str, closed: asyncio.Event) -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(closed.wait(), self.delay)
+            await asyncio.wait_for(closed.wait(), self._delay)
             return
         async with self._db.read() as conn:
             subscriptions = await list_subscriptions_of_roles(conn, list_roles("decide"))
@@ -114,7 +114,7 @@ class Push:
     ) -> Outcome:
         """Try a few times; ``unless``: what makes it superfluous."""
         outcome: Outcome = "later"
-        for pause in (0.0, *self.pauses):
+        for pause in (0.0, *self._pauses):
             await asyncio.sleep(pause)
             if unless is not None and unless.is_set():
                 return outcome

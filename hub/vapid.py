@@ -48,7 +48,7 @@ class Vapid:
         signed = ".".join(_encode(msgspec.json.encode(part)) for part in parts)
         r, s = decode_dss_signature(self._key.sign(signed.encode(), ec.ECDSA(hashes.SHA256())))
         signature = _encode(r.to_bytes(32, "big") + s.to_bytes(32, "big"))
-        return f"vapid t={signed}.{signature}, k={self.public_key}"
+        return f"vapid t={signed}.{signature},k={self.public_key}"
 
 
 def load_vapid(folder: Path, public_url: str) -> Vapid:

@@ -26,7 +26,7 @@ async function take(push) {
   closed.delete(push.decision_id)
   const decision = await find(push.decision_id)
   if (closed.has(push.decision_id) || (decision && decision.state !== "open")) return
-  const title = decision?.session_title || "A session needs you"
+  const title = plain(decision?.session_title ?? "") || "A session needs you"
   const others = push.n > 1 ? `${push.n} things wait for you` : ""
   const body = [decision && say(decision), others].filter(Boolean).join("\n")
   return show(title, body, push.decision_id, `/inbox#${encodeURIComponent(push.decision_id)}`)
@@ -48,8 +48,13 @@ function say(decision) {
   return typeof detail === "string" ? `${what}: ${shorten(detail)}` : what
 }
 
+// What can't be seen, or turns text around, must not make it look like something else.
+function plain(text) {
+  return text.replace(/\s+/gu, " ").replace(/[\p{Cc}\p{Cf}]/gu, "�").trim()
+}
+
 function shorten(text) {
-  const line = text.replace(/\s+/gu, " ").trim()
+  const line = plain(text)
   return line.length > LINE ? `${line.slice(0, LINE)}…` : line
 }
 
