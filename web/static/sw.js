@@ -16,7 +16,7 @@ addEventListener("activate", (event) => event.waitUntil(clients.claim()))
 addEventListener("push", (event) => event.waitUntil(take(event.data?.json() ?? {})))
 addEventListener("notificationclick", (event) => {
   event.notification.close()
-  event.waitUntil(open(event.notification.data?.path ?? "/inbox"))
+  event.waitUntil(bring(event.notification.data?.path ?? "/inbox"))
 })
 
 async function take(push) {
@@ -67,9 +67,9 @@ async function withdraw(tag) {
   for (const notification of await registration.getNotifications({ tag })) notification.close()
 }
 
-async function open(path) {
+async function bring(path) {
   const [page] = await clients.matchAll({ type: "window", includeUncontrolled: true })
   if (!page) return clients.openWindow(path)
-  await page.focus()
+  await page.focus().catch(() => null)
   return page.navigate(path).catch(() => clients.openWindow(path))
 }
