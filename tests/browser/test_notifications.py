@@ -35,6 +35,12 @@ HAS_NO_SERVICE = """
 PushManager.prototype.subscribe = async () => { throw new DOMException("no push service", "AbortError") }
 """
 
+ACTIVATES = """async () => {
+  await navigator.serviceWorker.register("/sw.js")
+  const { active } = await navigator.serviceWorker.ready
+  while (active.state !== "activated") await new Promise((done) => active.addEventListener("statechange", done))
+}"""
+
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
@@ -138,9 +144,7 @@ def worker(allowed: Visitor) -> tuple[Page, Callable[[Any], None], Worker]:
     )
     devtools.send("ServiceWorker.enable")
     with allowed.context.expect_event("serviceworker") as started:
-        page.evaluate(
-            "navigator.serviceWorker.register('/sw.js').then(() => navigator.serviceWorker.ready).then(() => null)"
-        )
+        page.evaluate(ACTIVATES)
 
     def push(payload: Any) -> None:
         fields = {"origin": page.url.rstrip("/"), "registrationId": registrations[-1], "data": json.dumps(payload)}

@@ -10,7 +10,7 @@ const WORDS = {
   home: "On an iPhone or iPad, add this page to the Home Screen first, and open it from there.",
   unsupported: "This browser has none.",
   blocked: "They are blocked for this page. Allow them in the browser’s settings.",
-  off: "When something has waited for you for ten seconds. The push service learns that, but not what.",
+  off: "They tell you what has waited for you for ten seconds. Your browser’s push service learns that, but not what.",
   on: "On. Also while no page is open.",
   failing: "On, but the browser’s push service doesn’t take them.",
   page: "On while a page is open: this browser has no push service.",
