@@ -49,6 +49,7 @@ class Push:
         self._pauses = PAUSES
         self._open: dict[str, asyncio.Event] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._looking = asyncio.Lock()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -90,7 +91,7 @@ class Push:
         with suppress(TimeoutError):
             await asyncio.wait_for(closed.wait(), self._delay)
             return
-        async with self._db.read() as conn:
+        async with self._looking, self._db.read() as conn:  # hundreds may be due at once; pages want to read, too
             subscriptions = await list_subscriptions_of_roles(conn, list_roles("decide"))
         topic = build_topic(decision_id)
         call = Letter(build_call(decision_id, session_id, len(self._open)), topic)

@@ -179,6 +179,18 @@ async def test_no_redirect_is_followed(hub: Hub, service: PushService) -> None:
     assert service.tries == 1
 
 
+async def test_logs_keep_the_address_of_a_browser_to_themselves(
+    hub: Hub, service: PushService, capfd: pytest.CaptureFixture[str]
+) -> None:
+    await subscribe(hub, service, "secret-address")
+    service.answers["secret-address"] = [400]
+    await open_decision(hub)
+    await until(lambda: is_failing(hub), "the device marked")
+    said = "".join(capfd.readouterr())
+    assert "push not taken" in said
+    assert "secret-address" not in said
+
+
 async def test_one_browsers_trouble_is_nobody_elses(hub: Hub, service: PushService) -> None:
     await subscribe(hub, service, "broken")
     await subscribe(hub, service, "fine")

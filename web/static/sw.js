@@ -25,7 +25,7 @@ async function take(push) {
   if (!push.decision_id) return
   closed.delete(push.decision_id)
   const decision = await find(push.decision_id)
-  if (closed.has(push.decision_id) || (decision && decision.state !== "open")) return
+  if (closed.has(push.decision_id) || (decision && decision.state !== "open")) return dismiss(push.decision_id)
   const title = plain(decision?.session_title ?? "") || "A session needs you"
   const others = push.n > 1 ? `${push.n} things wait for you` : ""
   const body = [decision && say(decision), others].filter(Boolean).join("\n")
@@ -60,6 +60,12 @@ function shorten(text) {
 
 function show(title, body, tag, path) {
   return registration.showNotification(title, { body, tag, data: { path } })
+}
+
+// Safari ends a subscription for which pushes come that show nothing at all.
+async function dismiss(tag) {
+  await show("Heliograph", "Answered already.", tag, "/inbox")
+  return withdraw(tag)
 }
 
 async function withdraw(tag) {
