@@ -1,7 +1,7 @@
 """The link: one outbound WebSocket to the hub, for as long as the channel lives.
 
 Knows when to connect, when to wait and when to give up; what is sent comes from the outbox, what
-arrives goes to ``on_push`` and ``on_withdraw``. ``websockets`` is imported when the first link opens, not before: it
+arrives goes to whoever carries it out. ``websockets`` is imported when the first link opens, not before: it
 would double the time until Claude Code's handshake is answered.
 """
 
@@ -30,9 +30,8 @@ from wire.frames import (
     Hello,
     HubFrame,
     MalformedFrame,
-    Push,
+    Order,
     Welcome,
-    Withdraw,
     decode_from_hub,
     encode,
 )
@@ -94,7 +93,7 @@ def backoff(attempt: int, random: float) -> float:
 
 
 class Link:
-    """One a channel. ``build_hello`` says who we are by now; what goes wrong in the other two is logged."""
+    """One a channel. ``build_hello`` says who we are by now; what goes wrong in the others is logged."""
 
     def __init__(
         self,
@@ -102,8 +101,7 @@ class Link:
         outbox: Outbox,
         *,
         build_hello: Callable[[], Hello],
-        on_push: Callable[[Push], None],
-        on_withdraw: Callable[[str], None],
+        on_order: Callable[[Order], None],
         random: Callable[[], float],
         log: logging.Logger,
     ) -> None:
@@ -112,8 +110,7 @@ class Link:
         self._home = home
         self._outbox = outbox
         self._build_hello = build_hello
-        self._on_push = on_push
-        self._on_withdraw = on_withdraw
+        self._on_order = on_order
         self._level = LEVEL
         self._random = random
         self._log = log
@@ -264,16 +261,13 @@ class Link:
                     self._outbox.ack(frame)
                     self._acked.set()
                     self.wake()
-                case Push():
-                    with guarded(self._log, "a message was not taken"):
-                        self._on_push(frame)
-                case Withdraw():
-                    with guarded(self._log, "a message was not withdrawn"):
-                        self._on_withdraw(frame.message_id)
                 case Error():
                     return self._take_error(frame)
                 case Welcome():
                     raise MalformedFrame("a second welcome")
+                case _:
+                    with guarded(self._log, f"{type(frame).__name__} was not taken"):
+                        self._on_order(frame)
 
     async def _watch(self, stamp: tuple[int, int, int] | None) -> End:
         while read_stamp(self._home) == stamp:

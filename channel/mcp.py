@@ -29,6 +29,8 @@ INVALID_PARAMS = -32602
 
 _PING = "heliograph-ping-"
 
+_ASKED = "notifications/claude/channel/permission_request"
+
 INSTRUCTIONS = (
     "People and agents follow this session on a web page, Heliograph. What arrives in a channel tag with source "
     '"heliograph" is a message from one of them: do what it asks as you would for your user, and answer with '
@@ -116,7 +118,16 @@ class Pong(msgspec.Struct, frozen=True):
     number: int
 
 
-Effect = Send | Call | Listed | Pong
+class Asked(msgspec.Struct, frozen=True):
+    """Claude Code's relay tells of a permission dialog, shortened; answered with ``build_permission``."""
+
+    request_id: str
+    tool_name: str
+    description: str
+    input_preview: str
+
+
+Effect = Send | Call | Listed | Pong | Asked
 
 
 class BadArguments(Exception):
@@ -134,7 +145,7 @@ def receive(line: bytes) -> list[Effect]:
     if "method" not in message:
         return _receive_answer(message.get("id"))
     if message.get("id") is None:
-        return []  # a notification, none of which changes what we do
+        return _receive_notification(message["method"], message.get("params"))
     return _receive_request(message["id"], message["method"], message.get("params", {}))
 
 
@@ -149,6 +160,12 @@ def build_notification(content: str, meta: dict[str, str]) -> bytes:
     return _line({"jsonrpc": "2.0", "method": "notifications/claude/channel", "params": params})
 
 
+def build_permission(request_id: str, behavior: str) -> bytes:
+    """The line that answers a permission dialog; ignored if that is closed."""
+    params = {"request_id": request_id, "behavior": behavior}
+    return _line({"jsonrpc": "2.0", "method": "notifications/claude/channel/permission", "params": params})
+
+
 def build_ping(number: int) -> bytes:
     """A line that the client answers once it has read it; all we ever ask."""
     return _line({"jsonrpc": "2.0", "id": f"{_PING}{number}", "method": "ping"})
@@ -157,6 +174,17 @@ def build_ping(number: int) -> bytes:
 def build_too_long() -> bytes:
     """The answer to a line that is longer than we read."""
     return _error(None, INVALID_REQUEST, "The message is too long.").data
+
+
+def _receive_notification(method: object, params: object) -> list[Effect]:
+    """One of them matters."""
+    if method != _ASKED or not isinstance(params, dict):
+        return []
+    try:
+        asked = msgspec.convert(params, Asked)
+    except msgspec.ValidationError:
+        return []
+    return [asked] if 0 < len(asked.request_id) <= ID_CHARS else []
 
 
 def _receive_answer(request_id: object) -> list[Effect]:
@@ -194,7 +222,7 @@ def _build_welcome(params: dict[str, Any]) -> dict[str, Any]:
     wanted = params.get("protocolVersion")
     return {
         "protocolVersion": wanted if wanted in PROTOCOLS else PROTOCOLS[0],
-        "capabilities": {"tools": {}, "experimental": {"claude/channel": {}}},
+        "capabilities": {"tools": {}, "experimental": {"claude/channel": {}, "claude/channel/permission": {}}},
         "serverInfo": {"name": SERVER_NAME, "title": "Heliograph", "version": VERSION},
         "instructions": INSTRUCTIONS,
     }

@@ -38,7 +38,7 @@ class Meter:
     """One a channel. ``put`` writes an event for the session we carry; it may raise OSError."""
 
     def __init__(
-        self, run: Path, pid: int, session: Session, put: Callable[[dict[str, Any]], None], log: Logger
+        self, run: Path, pid: int, session: Session, put: Callable[[dict[str, Any]], object], log: Logger
     ) -> None:
         self._session = session
         self._put = put

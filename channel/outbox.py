@@ -47,6 +47,7 @@ class Seen(msgspec.Struct, frozen=True):
     """A hook's event, decoded; ``at`` in microseconds since the epoch."""
 
     at: int
+    event_id: str
     body: dict[str, Any]
 
 
@@ -109,7 +110,7 @@ class Outbox:
                     is_hooks = record.source == "h" or CLAIM in record.body
                     body = _read_body(record)[0] if is_hooks else None
                     if body is not None:
-                        found.append(Seen(record.at, body))
+                        found.append(Seen(record.at, record.event_id, body))
         return found
 
     def start_link(self) -> None:

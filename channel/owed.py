@@ -8,8 +8,8 @@ from typing import Any
 OWED = 64
 """Reports; so many wait for minutes of a full disk."""
 
-RECEIPTS = ("ChannelInjected", "ChannelSeen")
-"""What a message's state hangs on. All else is told again when it changes, or by the next hook."""
+RECEIPTS = ("ChannelInjected", "ChannelSeen", "ChannelDecided")
+"""What a message's state hangs on, or a decision's. All else is told again when it changes, or by the next hook."""
 
 
 class Owed:
@@ -25,7 +25,7 @@ class Owed:
             is_receipt = [body["hook_event_name"] in RECEIPTS for body in self._bodies]
             del self._bodies[is_receipt.index(False) if False in is_receipt else 0]
 
-    def pay(self, put: Callable[[dict[str, Any]], None]) -> None:
+    def pay(self, put: Callable[[dict[str, Any]], object]) -> None:
         """Hand ``put`` one after the other; what it doesn't take, by whatever it raises, stays with all behind it."""
         while self._bodies:
             put(self._bodies[0])

@@ -6,6 +6,7 @@ Linux tells through /proc, macOS through ``ps``; elsewhere only the pid is known
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -78,6 +79,14 @@ def is_gone(pid: int, seen_at: float) -> bool:
         return True
     found = _read_proc(pid)
     return found is not None and found.started_at / 1e6 > seen_at + START_SECONDS
+
+
+def end_process(process: Parent) -> bool:
+    """Ask it to end, if it still is the one that was read. Whether it was asked; raises OSError."""
+    if not process.started_at or read_parent(process.pid).started_at != process.started_at:
+        return False
+    os.kill(process.pid, signal.SIGTERM)
+    return True
 
 
 def remove_leftovers(folder: Path, kinds: tuple[str, ...]) -> None:

@@ -1,9 +1,10 @@
-"""The unix socket that hooks ring when they have put an event into the spool, and where one of them parks.
+"""The unix socket that hooks ring when they have put an event into the spool, and where some of them wait.
 
 Named by the pid of Claude Code, so that a hook finds it by its parent. What a ring says doesn't
 matter: the event is in the spool. The hook that waits to wake Claude says ``PARK`` and stays, until it is
-released with a text, or a newer one parks. A second channel of one process (``/mcp reconnect``) takes the
-name over by renaming; each removes it only while it is its own.
+released with a text, or a newer one parks. A hook that waits for an answer says for which (``answering.read_line``)
+and stays, until it is given one or let go; it asks again where a channel ends without a word. A second channel of
+one process (``/mcp reconnect``) takes the name over by renaming; each removes it only while it is its own.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
+from channel.answering import Asking, read_line
 from channel.process import remove_leftovers
 
 BACKLOG = 128
@@ -27,8 +29,14 @@ RING_SECONDS = 2.0
 PARK = b"park\n"
 """What a hook says that stays. A ring says an event's id, which no one reads."""
 
+LET_GO = b"0\n"
+"""What a hook is told that waits for an answer, and gets none. A channel that just ends doesn't say that."""
+
+ASKING = 128
+"""Hooks that wait for an answer."""
+
 Released = Callable[[bool], None]
-"""Called once: whether the parked hook has taken the whole text."""
+"""Called once: whether the hook has taken the whole text."""
 
 
 class Ring:
@@ -43,6 +51,13 @@ class Ring:
         self._server: asyncio.Server | None = None
         self._inode = 0
         self._parked: _Caller | None = None
+        self._asking: dict[str, _Caller] = {}
+        self._on_ask: Callable[[Asking], None] | None = None
+        self._on_leave: Callable[[str], None] | None = None
+
+    def serve(self, on_ask: Callable[[Asking], None], on_leave: Callable[[str], None]) -> None:
+        """Who is to be told of a hook that waits for an answer, and when it goes; before ``open``."""
+        self._on_ask, self._on_leave = on_ask, on_leave
 
     @property
     def is_open(self) -> bool:
@@ -68,10 +83,24 @@ class Ring:
         if parked is not None:
             parked.hang_up()
 
+    def answer(self, decision_id: str, answer: bytes, on_released: Released) -> None:
+        """Give the hook that waits for it its answer. What it doesn't acknowledge, it doesn't say."""
+        caller = self._asking.get(decision_id)
+        if caller is None:
+            on_released(False)
+        else:
+            caller.release(answer, on_released)
+
+    def let_go(self, decision_id: str) -> None:
+        """Have the hook end without an answer."""
+        caller = self._asking.pop(decision_id, None)
+        if caller is not None:
+            caller.let_go()
+
     async def open(self) -> None:
         """Listen; raises OSError."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        remove_leftovers(self._folder, ("sock", "up", "status", "now-new", "next-new"))
+        remove_leftovers(self._folder, ("sock", "up", "status", "now-new", "next-new", "stop", "stop-new"))
         beside = f"{self._name}.{os.getpid()}"
         bell = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
@@ -93,8 +122,11 @@ class Ring:
             raise
 
     def close(self) -> None:
-        """Stop listening, let the parked hook go, and take the name away if it is still ours."""
+        """Stop listening, let the parked hook go, and take the name away if it is still ours. Hooks that wait for an
+        answer look for another channel once we are gone.
+        """
         self.dismiss()
+        self._on_ask = self._on_leave = None
         if self._server is None:
             return
         self._server.close()
@@ -112,11 +144,24 @@ class Ring:
         self._parked = caller
         self._on_park()
 
-    def unpark(self, caller: _Caller) -> None:
+    def ask(self, caller: _Caller, asking: Asking) -> None:
+        """A caller's: it stays, until it has an answer. Of two that ask the same the newer one counts."""
+        if self._on_ask is None or len(self._asking) >= ASKING:
+            caller.hang_up()
+            return
+        self.let_go(asking.decision_id)
+        self._asking[asking.decision_id] = caller
+        self._on_ask(asking)
+
+    def forget(self, caller: _Caller) -> None:
         """A caller's: it has gone."""
         if self._parked is caller:
             self._parked = None
             self._on_park()
+        for decision_id in [key for key, asking in self._asking.items() if asking is caller]:
+            del self._asking[decision_id]
+            if self._on_leave is not None:
+                self._on_leave(decision_id)
 
     def _remove_mark(self) -> None:
         """The mark of an uploader, or of a session that may need one: not while there is a channel."""
@@ -132,7 +177,7 @@ class Ring:
 
 
 class _Caller(asyncio.Protocol):
-    """One connection. A ring is hung up when the hook does, or after a while; a parked hook stays."""
+    """One connection. A ring is hung up when the hook does, or after a while; a hook that waits stays."""
 
     def __init__(self, ring: Ring) -> None:
         self._ring = ring
@@ -148,6 +193,12 @@ class _Caller(asyncio.Protocol):
         else:
             self._transport.write(b"%d\n%s" % (len(text), text))
 
+    def let_go(self) -> None:
+        """Close the connection; a hook that waits for an answer doesn't ask again."""
+        if self._transport is not None:
+            self._transport.write(LET_GO)
+            self._transport.close()
+
     def hang_up(self) -> None:
         """Close the connection; the hook ends."""
         if self._transport is not None:
@@ -159,10 +210,15 @@ class _Caller(asyncio.Protocol):
         self._ring.hear()
 
     def data_received(self, data: bytes) -> None:
-        if data == PARK and self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-            self._ring.park(self)
+        if self._deadline is not None:
+            asking = read_line(data)
+            if data == PARK or asking is not None:
+                self._deadline.cancel()
+                self._deadline = None
+            if asking is not None:
+                self._ring.ask(self, asking)
+            elif data == PARK:
+                self._ring.park(self)
         elif self._on_released is not None:
             self._finish(is_taken=True)
             self.hang_up()
@@ -171,7 +227,7 @@ class _Caller(asyncio.Protocol):
         if self._deadline is not None:
             self._deadline.cancel()
         self._finish(is_taken=False)
-        self._ring.unpark(self)
+        self._ring.forget(self)
 
     def _finish(self, *, is_taken: bool) -> None:
         on_released, self._on_released = self._on_released, None

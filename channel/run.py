@@ -20,9 +20,11 @@ import msgspec
 
 from channel import VERSION, mcp
 from channel.config import find_home
+from channel.deciding import Deciding
 from channel.delivery import Delivery
 from channel.facts import StatusFile, read_branch
 from channel.gap import report_gaps
+from channel.halt import Halt
 from channel.handover import report_claims
 from channel.lineage import Lineage
 from channel.link import Link, Status
@@ -30,16 +32,32 @@ from channel.log import build_logger, guarded
 from channel.meter import Meter
 from channel.outbox import Outbox
 from channel.owed import Owed
-from channel.process import Parent, read_parent
+from channel.process import Parent, end_process, read_parent
 from channel.session import Session
 from channel.spool import Record
 from channel.stdio import Stdio, claim
 from channel.uploader import leave_behind
-from wire.frames import EVENT_BYTES, LEVEL, Declined, Hello, Process
+from wire.frames import (
+    EVENT_BYTES,
+    LEVEL,
+    Declined,
+    Hello,
+    Interrupt,
+    Order,
+    Process,
+    Push,
+    Settled,
+    Stop,
+    Verdict,
+    Withdraw,
+)
 from wire.ids import build_id
 
 TICK_SECONDS = 1.0
 """Between looks at the parent, and at the spool in case a ring was missed."""
+
+HASTE_SECONDS = 0.1
+"""The same while Claude is to stop: that it did, no hook tells."""
 
 LINK_SECONDS = 1.0
 """A client that doesn't ask for the tools gets no link before this."""
@@ -74,6 +92,8 @@ class Channel:
         self._status = StatusFile(environment, parent_pid)
         self._lineage = Lineage()
         self._meter = Meter(home / "run", parent_pid, self._session, self._put, self._log)
+        self._halt = Halt(home / "run", parent_pid)
+        self._haste = asyncio.Event()
         self._stdio = Stdio(self._on_line, lambda: self._end("parent_gone"))
         self._delivery = Delivery(
             home,
@@ -87,6 +107,17 @@ class Channel:
             answer=self._answer,
             log=self._log,
         )
+        self._deciding = Deciding(
+            self._delivery.ring,
+            session=self._session,
+            stdio=self._stdio,
+            status=self._status,
+            is_linked=lambda: self._link.status is Status.LINKED,
+            put=self._put,
+            report=self._report,
+            watch=self._watch,
+            log=self._log,
+        )
         self._sending: set[asyncio.Task[None]] = set()
         self._owed = Owed()
         self._facts: tuple[str | None, str | None, str] | None = None
@@ -97,8 +128,7 @@ class Channel:
             home,
             self._outbox,
             build_hello=self._build_hello,
-            on_push=self._delivery.receive,
-            on_withdraw=self._delivery.withdraw,
+            on_order=self._take_order,
             random=random.random,
             log=self._log,
         )
@@ -111,12 +141,13 @@ class Channel:
         await self._stdio.open(wire_in, wire_out)
         loop.call_later(LINK_SECONDS, self._link_due.set)
         link = asyncio.create_task(self._keep_link())
-        works = [asyncio.create_task(work) for work in (self._tick(), self._meter.run())]
+        works = [asyncio.create_task(work) for work in (self._tick(), self._meter.run(), self._deciding.run())]
         reason = await self._ended
         for work in works:
             work.cancel()
         await asyncio.wait(works)
         self._delivery.close()  # before all else: a socket of this name means a channel to whoever comes after us
+        self._halt.disarm()
         self._meter.finish()
         if os.getppid() != self._parent_pid:  # killed: its terminal sends a signal before stdin ends
             reason = "parent_gone"
@@ -157,6 +188,8 @@ class Channel:
             case mcp.Pong():
                 self._follow()
                 self._delivery.take_pong(effect.number)
+            case mcp.Asked() if self._parent.takes_pushes:
+                self._deciding.relay(effect)
 
     def _call(self, tool: mcp.Reply | mcp.Progress) -> tuple[str, bool]:
         """The answer to a tool call, and whether it is an error; both for Claude to read."""
@@ -191,21 +224,30 @@ class Channel:
             heard = self._outbox.see()
             moments = [self._session.see(seen.body, seen.at) for seen in heard]
             self._delivery.hear(heard)
+            self._deciding.hear(heard)
             for seen in heard:
                 self._meter.see(seen.body)
                 self._lineage.see(seen.body)
+                self._halt.see(seen.body, seen.at)
             if any(moments) or self._facts is None:
                 self._look_around()
 
     def _correct(self) -> None:
         """Report what no hook tells: that a turn was interrupted, or a dialog answered, at the terminal."""
         with guarded(self._log, "the status file could not be followed"):
-            status = self._status.look()
-            correction = None if status is None else self._session.correct(status, time.time_ns() // 1000)
+            status, now = self._status.look(), time.time_ns() // 1000
+            self._halt.look(status, busy=self._session.busy, now=now)
+            correction = None if status is None else self._session.correct(status, now)
             if status is not None and correction is not None:
                 self._log.info("the status file says what no hook did: %s", correction)
                 body = {"hook_event_name": correction, "session_id": status.session_id, "since": status.at}
                 self._owed.add(body)
+
+    def _watch(self) -> None:
+        """What is to show within a second while a dialog is open."""
+        self._correct()
+        with guarded(self._log, "what was owed could not be paid"), contextlib.suppress(OSError):
+            self._owed.pay(self._put)
 
     def _trace(self) -> None:
         """Report where a forked session comes from, once that can be known."""
@@ -231,14 +273,16 @@ class Channel:
         self._put({"hook_event_name": "ChannelFacts", "branch": self._branch, "cwd": self._session.cwd})
         self._facts = facts
 
-    def _put(self, body: dict[str, Any], *, sync: bool = False) -> None:
-        """Write an event of ours, for the session we carry unless ``body`` names one; raises OSError."""
+    def _put(self, body: dict[str, Any], *, sync: bool = False) -> str:
+        """Write an event of ours, for the session we carry unless ``body`` names one; its id. Raises OSError."""
         fields = {"session_id": self._session.session_id, **body}
         data = msgspec.json.encode({key: value for key, value in fields.items() if value is not None})
         if len(data) > EVENT_BYTES:
             raise OSError(f"an event of {len(data)} bytes")
         at = time.time_ns() // 1000
-        self._keep(Record("c", build_id(at, os.urandom(8)), at, self._parent_pid, data), sync=sync)
+        event_id = build_id(at, os.urandom(8))
+        self._keep(Record("c", event_id, at, self._parent_pid, data), sync=sync)
+        return event_id
 
     def _keep(self, record: Record, *, sync: bool = False) -> None:
         """Write an event for the link to send; raises OSError."""
@@ -264,7 +308,18 @@ class Channel:
                 self._owed.pay(self._put)
                 if self._link.status is Status.LINKED:
                     self._report_left()
-            await asyncio.sleep(TICK_SECONDS)
+            await self._pause()
+
+    @property
+    def _is_hasty(self) -> bool:
+        return self._halt.is_armed
+
+    async def _pause(self) -> None:
+        """Until the next tick, which ``_haste`` brings forward."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(HASTE_SECONDS if self._is_hasty else TICK_SECONDS):
+                await self._haste.wait()
+        self._haste.clear()
 
     # -- the hub's side -------------------------------------------------------------------
 
@@ -272,6 +327,7 @@ class Channel:
         await self._link_due.wait()
         self._parent = read_parent(self._parent_pid)
         self._delivery.open(self._parent)
+        self._halt.disarm()
         while True:
             with guarded(self._log, "the link failed"):
                 await self._link.run()
@@ -289,6 +345,37 @@ class Channel:
             push=self._parent.takes_pushes,
             branch=self._branch,
         )
+
+    def _take_order(self, order: Order) -> None:
+        match order:
+            case Push():
+                self._delivery.receive(order)
+            case Withdraw():
+                self._delivery.withdraw(order.message_id)
+            case Verdict():
+                self._deciding.receive(order)
+            case Settled():
+                self._deciding.settle(order.decision_id)
+            case Interrupt():
+                self._interrupt(order.session_id)
+            case Stop():
+                self._stop(order.session_id)
+
+    def _interrupt(self, session_id: str) -> None:
+        """Somebody wants Claude to stop at its next step."""
+        self._follow()
+        if session_id != self._session.session_id:
+            self._log.info("an interrupt for another session: %s", session_id)
+            return
+        self._halt.arm(session_id, time.time_ns() // 1000)
+        self._haste.set()
+        self._log.info("interrupted: %s", session_id)
+
+    def _stop(self, session_id: str) -> None:
+        """Somebody wants Claude Code to end."""
+        self._follow()
+        is_ours = session_id == self._session.session_id and end_process(self._parent)
+        self._log.info("stopped: %s" if is_ours else "a stop for another session, or process: %s", session_id)
 
     def _report(self, body: dict[str, Any]) -> None:
         """Keep an event of ours for the hub, now or as soon as the disk takes it."""

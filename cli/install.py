@@ -45,9 +45,11 @@ def build_wiring(home: Home, known: KnownHooks) -> Wiring:
     base = str(Path(getattr(sys, "_base_executable", sys.executable)).resolve())
     hook = settings_edit.build_hook(base, hooks.LOADER, str(home.root))
     wake = settings_edit.build_wake_hook(base, hooks.WAKE_LOADER, str(home.root))
+    ask = settings_edit.build_ask_hook(base, hooks.LOADER, str(home.root))
     wakes_on = hooks.WAKE_EVENTS if known.rewake else ()
+    ours = {event: [ask if event in hooks.ASK_EVENTS else hook] for event in known.events}
     return Wiring(
-        hooks={event: [hook, wake] if event in wakes_on else [hook] for event in known.events},
+        hooks={event: [*found, wake] if event in wakes_on else found for event, found in ours.items()},
         server=settings_edit.build_server(sys.executable, str(home.root)),
         statusline=(base, hooks.STATUSLINE_LOADER, str(home.root)),
     )

@@ -28,6 +28,9 @@ HOOK_SECONDS = 5
 PARK_SECONDS = 14 * 24 * 3600
 """How long a hook may be parked beside an idle Claude. The client's timers end at 24 days."""
 
+ASK_SECONDS = 14 * 24 * 3600
+"""How long a hook may wait for somebody's answer."""
+
 WAKE_SUMMARY = "Message from Heliograph"
 WAKE_MESSAGE = "Somebody wrote to this session on its Heliograph page:"
 """What the terminal shows, and what Claude reads before the text (2.1.197 and later; else "Stop hook feedback")."""
@@ -43,6 +46,11 @@ def build_hook(interpreter: str, loader: str, home: str) -> dict[str, Any]:
         "args": ["-I", "-S", "-c", loader, home],
         "timeout": HOOK_SECONDS,
     }
+
+
+def build_ask_hook(interpreter: str, loader: str, home: str) -> dict[str, Any]:
+    """The same, where it waits for an answer."""
+    return {**build_hook(interpreter, loader, home), "timeout": ASK_SECONDS}
 
 
 def build_wake_hook(interpreter: str, loader: str, home: str) -> dict[str, Any]:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-SCRIPTS = tuple(Path(__file__).with_name(f"heliograph_{name}.py") for name in ("room", "hook", "wake", "statusline"))
-"""What is copied, in this order: the hook may run in between, and needs the other."""
+SCRIPTS = tuple(
+    Path(__file__).with_name(f"heliograph_{name}.py") for name in ("room", "wake", "ask", "hook", "statusline")
+)
+"""What is copied, in this order: the hook may run in between, and needs those before it."""
 
 LOADER = (
     "import sys\n"
@@ -32,6 +34,9 @@ WAKE_LOADER = LOADER.replace("heliograph_hook", "heliograph_wake")
 
 WAKE_EVENTS = ("SessionStart", "Stop")
 """When it is parked: a newer one lets the older go."""
+
+ASK_EVENTS = ("PermissionRequest", "Elicitation")
+"""Where the hook waits for somebody's answer, and may take days."""
 
 STATUSLINE_LOADER = (
     "import sys,posix\n"

@@ -4,8 +4,9 @@ Reads the event from stdin, writes one spool line with one O_APPEND write, tells
 Claude Code process (the parent) that there is something to fetch, and ends the process. Where there
 is no channel it starts an uploader instead. It knows neither the hub nor any key, and understands
 nothing of the event but its name. Where the channel has left a message to be handed over, it claims
-that and prints it as its answer. It never fails Claude: whatever happens, exit 0, and stdout holds
-such an answer or nothing.
+that and prints it as its answer; where somebody has interrupted the turn, its answer is what ends it; where
+Claude Code asks for a decision, it waits for one (``heliograph_ask``). It never fails Claude: whatever happens,
+exit 0, and stdout holds such an answer or nothing.
 
 Standard library only, and on the common path only modules that are compiled into the interpreter,
 or next to it: each import is paid at every tool call. What is rarely needed is in ``heliograph_room``:
@@ -22,6 +23,15 @@ UPLOADER_SECONDS = 5.0  # how fresh an uploader's mark is while it lives; a sess
 LOG_BYTES = 256 * 1024  # of hook.log before it is moved aside to hook.log.1
 CHUNK_BYTES = 64 * 1024  # a pipe's capacity
 CLAIMS = {b"PostToolUse": (b"now",), b"UserPromptSubmit": (b"now", b"next"), b"Stop": (b"now", b"next")}
+ASKS = (b"PermissionRequest", b"Elicitation")  # hooks.ASK_EVENTS
+HALTS = {  # what ends a turn there
+    b"PreToolUse": b'{"continue":false,"stopReason":%(why)b,"hookSpecificOutput":{"hookEventName":"PreToolUse",'
+    b'"permissionDecision":"deny","permissionDecisionReason":%(why)b}}',
+    b"PostToolBatch": b'{"continue":false,"stopReason":%(why)b}',
+    b"UserPromptSubmit": b'{"continue":false,"stopReason":%(why)b}',
+}
+NOTIFICATION = b'"<task-notification>'
+OWN_TAG = rb"<channel source=\"heliograph\""  # wire.messages', as it stands in JSON
 FLAGS = posix.O_WRONLY | posix.O_APPEND | posix.O_CREAT | posix.O_CLOEXEC
 
 
@@ -61,11 +71,21 @@ def handle(home: bytes) -> None:
         make_folder(home + b"/spool")
         count(home + b"/spool", pid, body, DROPPED)
         lost = error
-    answer = claim(home, pid, name, body) if name in CLAIMS else b""
-    if not is_left and not ring(home, pid, event_id):
+    answer = halt(home, pid, name, body) if name in HALTS else b""
+    if not answer and name in CLAIMS:
+        answer = claim(home, pid, name, body)
+    if is_left:
+        pass
+    elif not ring(home, pid, event_id):
         start_uploader(home, pid, is_start=name == b"SessionStart", is_end=name == b"SessionEnd")
-    if answer:
-        posix.write(1, answer)
+    elif name in ASKS and not lost:
+        from heliograph_ask import describe, wait_for_answer  # type: ignore[import-not-found]  # noqa: PLC0415
+
+        asked = describe(event_id, name, body)
+        body = b""  # it may be large, and this may take days
+        answer = wait_for_answer(home, pid, asked)
+    while answer:
+        answer = answer[posix.write(1, answer) :]
     if lost:
         raise lost
 
@@ -148,6 +168,31 @@ def write_spool(path: bytes, line: bytes) -> None:
             pass
         posix.close(fd)
     raise OSError("the spool file was replaced three times")
+
+
+def halt(home: bytes, pid: int, name: bytes, body: bytes) -> bytes:
+    """The answer that ends the turn, while the channel says that somebody has interrupted it; else empty.
+
+    ``run/<pid>.stop`` says so: the session's id and, as a JSON string, why. It stays until Claude is idle, since
+    calls beside this one and those of subagents have hooks of their own. Whoever prompts goes on, and it is over.
+    """
+    path = b"%s/run/%d.stop" % (home, pid)
+    try:
+        session_id, _, why = read_file(path).partition(b"\n")
+        if not why or session_id not in body:
+            return b""
+        if name == b"UserPromptSubmit" and not is_notified(body):
+            posix.unlink(path)
+            return b""
+    except FileNotFoundError:
+        return b""
+    return HALTS[name] % {b"why": why}
+
+
+def is_notified(body: bytes) -> bool:
+    """Whether the prompt is Claude Code's own, of a task in the background; one that brings a message is not."""
+    start = body.find(b'"prompt":') + 9
+    return body[start : start + 64].lstrip().startswith(NOTIFICATION) and OWN_TAG not in body
 
 
 def claim(home: bytes, pid: int, name: bytes, body: bytes) -> bytes:

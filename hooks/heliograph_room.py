@@ -16,7 +16,9 @@ TEXT_SHARE = 0.5  # from here on MessageDisplay is dropped, and every hook looks
 CUT_SHARE = 0.75  # tool results are cut
 REST_SHARE = 0.9375  # what is not vital is dropped; at 1 everything is
 SMALL_BYTES = 8 * 1024  # of a tool result that is cut
-VITAL = (b"UserPromptSubmit", b"Stop", b"StopFailure", b"SessionStart", b"SessionEnd", b"PermissionRequest")
+VITAL = (
+    b"UserPromptSubmit", b"Stop", b"StopFailure", b"SessionStart", b"SessionEnd", b"PermissionRequest", b"Elicitation",
+)  # fmt: skip
 BULK = (b"PostToolUse", b"PostToolUseFailure", b"PostToolBatch")
 KEPT = ("hook_event_name", "session_id", "transcript_path", "cwd", "tool_name", "tool_use_id", "prompt_id")
 DROPPED, CUT = b"d", b"c"

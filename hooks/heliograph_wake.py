@@ -48,7 +48,7 @@ def park(home: bytes) -> bytes:
     while posix.read(0, CHUNK_BYTES):
         pass  # the event; a large one would hold up the writer
     posix.chdir(home)
-    bell = find_channel(parent)
+    bell = find_channel(parent, CHANNEL_SECONDS)
     if bell is None:
         return b""
     bell.setblocking(True)
@@ -58,9 +58,9 @@ def park(home: bytes) -> bytes:
     return receive(bell)
 
 
-def find_channel(parent: int) -> "_socket.socket | None":
-    """A connection to the channel, as soon as it listens; None if none comes, or Claude is gone."""
-    deadline = time.monotonic() + CHANNEL_SECONDS
+def find_channel(parent: int, seconds: float) -> "_socket.socket | None":
+    """A connection to the channel, as soon as it listens; None if none comes within ``seconds``."""
+    deadline = time.monotonic() + seconds
     step = SHORTEST_STEP
     while True:
         bell = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)

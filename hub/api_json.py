@@ -20,6 +20,7 @@ from hub.core.model import (
     Usage,
 )
 from hub.core.push import Subscription
+from hub.core.rules import Rule
 from hub.db.search import Hit
 from wire.ids import to_rfc3339
 
@@ -181,6 +182,21 @@ def _decided_json(decision: Decision) -> dict[str, Any] | None:
         "where": decision.where,
         "verdict": msgspec.to_builtins(decision.verdict),
         "rule_id": decision.rule_id,
+    }
+
+
+def rule_json(rule: Rule) -> dict[str, Any]:
+    """One rule, and who made it."""
+    return {
+        "rule_id": rule.rule_id,
+        "behavior": rule.behavior,
+        "tools": rule.tools,
+        "machine": rule.machine,
+        "project": rule.project,
+        "hours": msgspec.to_builtins(rule.hours),
+        "message": rule.message,
+        "author": rule.author,
+        "created_at": to_rfc3339(rule.created_at),
     }
 
 

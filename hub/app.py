@@ -13,16 +13,18 @@ from hub.access.principals import Principals
 from hub.config import Settings, find_command
 from hub.db import queries
 from hub.db.engine import Database
-from hub.http import admin, api, pages, push
+from hub.http import admin, api, decisions, pages, push, rules
 from hub.http.middleware import errors, same_site, set_headers, signed_in
 from hub.http.searches import Searches
 from hub.indexer import Indexer
-from hub.keys import DB, LINKS, LIVE, PAGES, PRINCIPALS, PUSH, SEARCHES, SETTINGS, WRONG_SECRETS
+from hub.keys import DB, LINKS, LIVE, OUTCOMES, PAGES, PRINCIPALS, PUSH, RULINGS, SEARCHES, SETTINGS, WRONG_SECRETS
 from hub.links import Links
 from hub.live import Live
 from hub.pages.render import Pages
 from hub.push import Push
+from hub.rulings import Rulings
 from hub.vapid import load_vapid
+from hub.verdicts import Outcomes
 from hub.webpush import Courier
 from hub.ws.channel import channel_socket
 from hub.ws.dashboard import dashboard_socket
@@ -30,7 +32,7 @@ from wire.frames import FRAME_BYTES
 
 STATIC = Path(__file__).resolve().parent.parent / "web" / "static"
 
-ALL_SESSIONS = 1_000_000
+ALL_SESSIONS = ALL_DECISIONS = 1_000_000
 
 YEAR = 31_536_000
 
@@ -45,24 +47,32 @@ async def build_app(settings: Settings, db: Database) -> web.Application:
         sessions = await queries.list_sessions(conn, limit=ALL_SESSIONS)
         left_over = await queries.list_linked_sessions(conn)
         waiting = await queries.list_waiting(conn)
+        sending = await queries.list_decisions(conn, states=["sending"], limit=ALL_DECISIONS)
+        asked = await queries.list_decisions(conn, states=["open"], limit=ALL_DECISIONS)
     live = Live(renderer, machines, sessions)
     links = Links(db)
-    links.start(left_over, waiting)
+    by_id = {session.session_id: session for session in sessions}
+    links.start(left_over, waiting, [(decision, by_id[decision.session_id]) for decision in sending])
     indexer = Indexer(db)
-    vapid = load_vapid(settings.home / "hub", settings.public_url)
-    pushes = Push(db, Courier(vapid, settings.push_hosts))
+    rulings = Rulings(db)
+    rulings.look_at(asked)
+    pushes = Push(db, Courier(load_vapid(settings.home / "hub", settings.public_url), settings.push_hosts))
+    pushes.look_at(asked)
 
-    async def keep_going(_: web.Application) -> AsyncIterator[None]:
-        async with indexer.running(), pushes.running():
+    async def run_beside(_: web.Application) -> AsyncIterator[None]:
+        async with indexer.running(), rulings.running(), pushes.running():
             yield
 
-    app.cleanup_ctx.append(keep_going)
-    db.observers += [live.publish, links.notice, indexer.notice, pushes.notice]
+    app.cleanup_ctx.append(run_beside)
+    outcomes = Outcomes()
+    db.observers += [live.publish, links.notice, outcomes.notice, rulings.notice, pushes.notice, indexer.notice]
     app[SETTINGS] = settings
     app[DB] = db
     app[PRINCIPALS] = Principals(db)
     app[LIVE] = live
     app[LINKS] = links
+    app[OUTCOMES] = outcomes
+    app[RULINGS] = rulings
     app[PAGES] = renderer
     app[PUSH] = pushes
     app[SEARCHES] = Searches()
@@ -78,10 +88,18 @@ async def build_app(settings: Settings, db: Database) -> web.Application:
             web.get("/api/v1/sessions/{session_id}", api.show_session),
             web.get("/api/v1/sessions/{session_id}/timeline", api.show_timeline),
             web.post("/api/v1/sessions/{session_id}/messages", api.send_message),
+            web.post("/api/v1/sessions/{session_id}/interrupt", api.interrupt),
+            web.post("/api/v1/sessions/{session_id}/stop", api.stop),
             web.get("/api/v1/messages/{message_id}", api.show_message),
             web.delete("/api/v1/messages/{message_id}", api.cancel_message),
             web.post("/api/v1/messages/{message_id}/resend", api.resend_message),
             web.post("/api/v1/messages/{message_id}/move", api.move_message),
+            web.get("/api/v1/decisions", decisions.list_decisions),
+            web.get("/api/v1/decisions/{decision_id}", decisions.show_decision),
+            web.post("/api/v1/decisions/{decision_id}/verdict", decisions.give_verdict),
+            web.get("/api/v1/rules", rules.list_rules),
+            web.post("/api/v1/rules", rules.add_rule),
+            web.delete("/api/v1/rules/{rule_id}", rules.remove_rule),
             web.get("/api/v1/usage", api.show_usage),
             web.get("/api/v1/search", api.search),
             web.get("/api/v1/push", push.list_devices),

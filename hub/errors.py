@@ -5,9 +5,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from hub.core.model import Decision
+
 
 class HubError(Exception):
-    """``status`` is HTTP's; ``code`` is stable."""
+    """``status`` is HTTP's; ``code`` is stable; ``details`` are told beside them, as JSON."""
 
     status = 500
     code = "internal"
@@ -15,6 +19,7 @@ class HubError(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+        self.details: dict[str, Any] = {}
 
 
 class NotSignedIn(HubError):
@@ -64,6 +69,39 @@ class Conflict(HubError):
 
     status = 409
     code = "conflict"
+
+
+class DecisionConflict(Conflict):
+    """A verdict that was not, or not yet, applied; ``decision`` is how it stands now."""
+
+    def __init__(self, message: str, decision: Decision) -> None:
+        super().__init__(message)
+        self.decision = decision
+
+
+class AlreadyDecided(DecisionConflict):
+    """Somebody was first, or nobody waits for an answer any more."""
+
+    code = "already_decided"
+
+
+class Changed(DecisionConflict):
+    """The verdict is on something else than what is asked."""
+
+    code = "changed"
+
+
+class NotTaken(DecisionConflict):
+    """Nothing on the machine was there to take the verdict to Claude Code; the decision is open again."""
+
+    code = "not_taken"
+
+
+class NotRunning(HubError):
+    """Nothing goes on there that could be stopped, or nobody is there to do it."""
+
+    status = 409
+    code = "not_running"
 
 
 class TooLarge(HubError):

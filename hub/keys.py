@@ -16,11 +16,15 @@ from hub.links import Links
 from hub.live import Live
 from hub.pages.render import Pages
 from hub.push import Push
+from hub.rulings import Rulings
+from hub.verdicts import Outcomes
 
 SETTINGS = web.AppKey("settings", Settings)
 DB = web.AppKey("db", Database)
 LIVE = web.AppKey("live", Live)
 LINKS = web.AppKey("links", Links)
+RULINGS = web.AppKey("rulings", Rulings)
+OUTCOMES = web.AppKey("outcomes", Outcomes)
 PRINCIPALS = web.AppKey("principals", Principals)
 PAGES = web.AppKey("pages", Pages)
 WRONG_SECRETS = web.AppKey("wrong_secrets", WrongSecrets)

@@ -15,10 +15,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from hub.actions.events import build_hub_event, do_record
 from hub.core.body import Body
-from hub.core.model import Message, Session
+from hub.core.model import Decision, Message, Session
 from hub.db import queries
 from hub.db.engine import Changes, Database
-from wire.frames import Declined, Hello, HubFrame, Push, Withdraw
+from hub.verdicts import Sending
+from wire.frames import Declined, Hello, HubFrame, Interrupt, Push, Settled, Stop, Verdict, Withdraw
 
 GRACE = 5.0
 """Seconds a link may be away before its session is shown as offline."""
@@ -39,6 +40,9 @@ store didn't take.
 
 WITHDRAW_LEVEL = 2
 """From this wire level on a channel can let go of a pushed message, and knows ``when``."""
+
+ORDER_LEVEL = 3
+"""From this wire level on a channel takes verdicts, and can interrupt and stop Claude Code."""
 
 log = structlog.get_logger()
 
@@ -68,7 +72,9 @@ def choose_due(
 
 @dataclass(eq=False)
 class Link:
-    """One channel's connection. ``in_flight``: messages pushed and neither injected, declined nor taken back yet."""
+    """One channel's connection. ``in_flight``: messages pushed and neither injected, declined nor taken back yet;
+    ``told``: decisions whose verdict it was sent; ``interrupted_at``: of the last interrupt that was sent.
+    """
 
     machine_id: str
     token_id: str
@@ -76,6 +82,8 @@ class Link:
     send: Callable[[HubFrame], Awaitable[None]]
     close: Callable[[str, str], Awaitable[None]]
     in_flight: set[str] = field(default_factory=set)
+    told: set[str] = field(default_factory=set)
+    interrupted_at: int | None = None
 
     @property
     def key(self) -> Key:
@@ -101,12 +109,19 @@ class Links:
         self._links: dict[Key, Link] = {}
         self._away: dict[Key, object] = {}
         self._waiting: dict[str, dict[str, Message]] = {}
+        self._sending = Sending(db)
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def start(self, left_over: list[tuple[str, int, str]], waiting: list[Message]) -> None:
+    def start(
+        self,
+        left_over: list[tuple[str, int, str]],
+        waiting: list[Message],
+        sending: list[tuple[Decision, Session]],
+    ) -> None:
         """Wait for the channels that were connected when the hub stopped, with what waits for their sessions."""
         for message in waiting:
             self._note_message(message)
+        self._sending.start(sending)
         grace = self._restart_grace + len(left_over) * LINK_SECONDS
         for machine_id, pid, session_id in left_over:
             self._wait_for((machine_id, pid), session_id, "lost", grace)
@@ -128,6 +143,15 @@ class Links:
             started_at=hello.process.started_at,
         )
         await self._record(link.key, body)
+        if hello.level >= ORDER_LEVEL:
+            for frame in await self._sending.list_frames(link.key):
+                if frame.decision_id not in link.told:
+                    await self._say(link, frame)
+
+    def takes_verdicts(self, machine_id: str, pid: int) -> bool:
+        """Whether a verdict reaches this process now."""
+        link = self._links.get((machine_id, pid))
+        return link is not None and link.hello.level >= ORDER_LEVEL
 
     async def remove(self, link: Link, reason: str | None) -> None:
         """The link ended; ``reason`` is what the channel said, None if it was cut off."""
@@ -157,7 +181,9 @@ class Links:
         await asyncio.gather(*closing, *self._tasks, return_exceptions=True)
 
     def notice(self, changes: Changes) -> None:
-        """After each commit: somebody may be ready for a message now, or a message taken back that is on its way."""
+        """After each commit: somebody may be ready for a message now, or a message taken back that is on its way; a
+        decision may be given, or over.
+        """
         for message in changes.messages.values():
             self._note_message(message)
             if message.state == "cancelled":
@@ -165,6 +191,32 @@ class Links:
         for session in changes.sessions.values():
             if session.session_id in self._waiting and session.delivery != "none":
                 self._later(self._deliver(session))
+            if session.interrupted_at is not None:
+                self._interrupt(session)
+        for key, frame in self._sending.note(changes):
+            if self.takes_verdicts(*key):
+                self._later(self._say(self._links[key], frame))
+
+    def takes_orders(self, session: Session) -> bool:
+        """Whether a channel is connected that can interrupt and stop what this session runs in."""
+        return self._find_ordered(session) is not None
+
+    def end(self, session: Session) -> None:
+        """Somebody wants its Claude Code to end."""
+        link = self._find_ordered(session)
+        if link is not None:
+            self._later(link.send(Stop(session_id=session.claude_id)))
+
+    def _interrupt(self, session: Session) -> None:
+        """Once a link: one that is new may not have heard of it."""
+        link = self._find_ordered(session)
+        if link is not None and link.interrupted_at != session.interrupted_at:
+            link.interrupted_at = session.interrupted_at
+            self._later(link.send(Interrupt(session_id=session.claude_id)))
+
+    def _find_ordered(self, session: Session) -> Link | None:
+        link = self._links.get((session.machine_id, session.pid)) if session.linked else None
+        return link if link is not None and link.hello.level >= ORDER_LEVEL else None
 
     def declined(self, link: Link, frame: Declined) -> None:
         """The channel didn't inject it; the session's next change brings another try.
@@ -205,6 +257,14 @@ class Links:
                 )
             )
             log.info("pushed", message_id=message.message_id, session_id=session.session_id, size=len(message.text))
+
+    async def _say(self, link: Link, frame: Verdict | Settled) -> None:
+        if isinstance(frame, Verdict):
+            link.told.add(frame.decision_id)
+        else:
+            link.told.discard(frame.decision_id)
+        await link.send(frame)
+        log.info("told of a decision", decision_id=frame.decision_id, frame=type(frame).__name__)
 
     def _withdraw(self, message: Message, session: Session | None) -> None:
         """It was taken back: the channel may still hold it, or be about to try another way with it."""

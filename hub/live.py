@@ -12,12 +12,12 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from time import thread_time
-from typing import Literal
+from typing import Any, Literal
 
 import structlog
 
-from hub.api_json import entry_json, session_json
-from hub.core.model import Entry, Machine, Session
+from hub.api_json import decision_json, entry_json, session_json
+from hub.core.model import Decision, Entry, Machine, Session
 from hub.db.engine import Changes
 from hub.db.rows import text_of
 from hub.pages.render import Pages
@@ -49,6 +49,7 @@ class Frame:
     change_id: int
     sessions: list[Session]
     entries: list[Entry]
+    decisions: list[Decision]
     live: bool = False
 
     @property
@@ -139,7 +140,7 @@ class Live:
             self._pending = Changes(changes.change_id)
         watched = {watcher.session_id for watcher in self._watchers}
         entries = {key: entry for key, entry in changes.entries.items() if entry.session_id in watched}
-        self._pending.add(Changes(changes.change_id, changes.sessions, entries))
+        self._pending.add(Changes(changes.change_id, changes.sessions, entries, decisions=changes.decisions))
         if self._flushing is None or self._flushing.done():
             self._flushing = asyncio.ensure_future(self._flush())
 
@@ -160,7 +161,12 @@ class Live:
                 continue
             key = (watcher.view, watcher.format, watcher.session_id)
             if key not in frames:
-                frame = Frame(changes.change_id, list(changes.sessions.values()), _pick_entries(watcher, changes))
+                frame = Frame(
+                    changes.change_id,
+                    list(changes.sessions.values()),
+                    _pick_entries(watcher, changes),
+                    _pick_decisions(watcher, changes),
+                )
                 frames[key], work = await self._build(watcher, frame, known)
                 spent += work
             text = frames[key]
@@ -192,9 +198,16 @@ class Live:
             self._watchers.discard(watcher)
             watcher.cut("too slow: it stopped reading")
 
-    def build_first(self, watcher: Watcher, change_id: int, sessions: list[Session], entries: list[Entry]) -> str:
+    def build_first(
+        self,
+        watcher: Watcher,
+        change_id: int,
+        sessions: list[Session],
+        entries: list[Entry],
+        decisions: list[Decision],
+    ) -> str:
         """What a watcher has missed; from here on it is live."""
-        frame = Frame(change_id, sessions, entries, live=True)
+        frame = Frame(change_id, sessions, entries, decisions, live=True)
         return self._join(watcher, frame, list(self._build_pieces(watcher, frame, {}))) or ""
 
     def _build_pieces(self, watcher: Watcher, frame: Frame, known: dict[tuple[str, View], str]) -> Iterator[str]:
@@ -230,9 +243,17 @@ class Live:
                 "change_id": frame.change_id,
                 "sessions": [session_json(s, self._machines.get(s.machine_id)) for s in sessions],
                 "entries": [entry_json(entry) for entry in sorted(frame.entries, key=_in_order)],
+                "decisions": self._list_decisions(frame),
                 **live,
             }
         )
+
+    def _list_decisions(self, frame: Frame) -> list[dict[str, Any]]:
+        sessions = {session.session_id: session for session in frame.sessions}
+        return [
+            decision_json(decision, sessions.get(decision.session_id), self._machines.get(decision.machine_id))
+            for decision in sorted(frame.decisions, key=lambda decision: (decision.opened_at, decision.decision_id))
+        ]
 
 
 def _pick_entries(watcher: Watcher, changes: Changes) -> list[Entry]:
@@ -240,6 +261,12 @@ def _pick_entries(watcher: Watcher, changes: Changes) -> list[Entry]:
     if watcher.view == "overview":
         return []
     return [entry for entry in changes.entries.values() if entry.session_id == watcher.session_id]
+
+
+def _pick_decisions(watcher: Watcher, changes: Changes) -> list[Decision]:
+    """The inbox is on every page; a session's follower has its own."""
+    decisions = changes.decisions.values()
+    return [d for d in decisions if watcher.session_id in (None, d.session_id)]
 
 
 def _in_order(entry: Entry) -> tuple[int, str]:

@@ -7,7 +7,7 @@ for ``DELAY``, withdrawn when it is closed. What somebody at a page, or a rule, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import asynccontextmanager, suppress
 
 import structlog
@@ -23,7 +23,6 @@ from hub.core.push import (
     build_withdrawal,
     takes_withdrawals,
 )
-from hub.db import queries
 from hub.db.engine import Changes, Database
 from hub.db.subscriptions import find_subscription, list_subscriptions_of_roles
 from hub.webpush import Courier, Letter, Outcome
@@ -33,8 +32,6 @@ DELAY = 10.0
 
 PAUSES = (2.0, 20.0)
 """Seconds before a second and a third try, where the push service couldn't at the moment."""
-
-ALL_OPEN = 1_000_000
 
 log = structlog.get_logger()
 
@@ -50,21 +47,24 @@ class Push:
         self._open: dict[str, asyncio.Event] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._looking = asyncio.Lock()
+        self._started = asyncio.Event()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """For as long as the hub serves; begins with what was open when it stopped."""
+        """For as long as the hub serves."""
         async with self.courier.running():
-            async with self._db.read() as conn:
-                left_over = await queries.list_decisions(conn, states=["open"], limit=ALL_OPEN)
-            for decision in left_over:
-                self._note(decision)
+            self._started.set()
             try:
                 yield
             finally:
                 for task in self._tasks:
                     task.cancel()
                 await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def look_at(self, left_over: Iterable[Decision]) -> None:
+        """What was open when the hub stopped."""
+        for decision in left_over:
+            self._note(decision)
 
     def notice(self, changes: Changes) -> None:
         """After each commit."""
@@ -88,6 +88,7 @@ class Push:
             known.set()
 
     async def _attend(self, decision_id: str, session_id: str, closed: asyncio.Event) -> None:
+        await self._started.wait()
         with suppress(TimeoutError):
             await asyncio.wait_for(closed.wait(), self._delay)
             return

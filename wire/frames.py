@@ -160,7 +160,7 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
 
 
 class Interrupt(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="interrupt"):
-    """Stop the turn of ``session_id`` at its next step. Answered by ``ChannelInterrupted`` events. Level 3."""
+    """Stop the turn of ``session_id`` at its next step; has no answer but the turn's end. Level 3."""
 
     session_id: str
 
@@ -197,7 +197,10 @@ class Error(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="er
 
 
 ChannelFrame = Hello | Events | Declined | Bye
-HubFrame = Welcome | Ack | Push | Withdraw | Verdict | Settled | Interrupt | Stop | Error
+Order = Push | Withdraw | Verdict | Settled | Interrupt | Stop
+"""What the hub wants of a channel."""
+
+HubFrame = Welcome | Ack | Order | Error
 
 
 class MalformedFrame(Exception):

@@ -1,11 +1,11 @@
-"""The only ways to reach a session, message or subscription for somebody: absent and forbidden look alike."""
+"""The only ways to reach a session, message, decision or subscription: absent and forbidden look alike."""
 
 from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.access.rights import Person, Principal, Right
-from hub.core.model import Message, Session
+from hub.core.model import Decision, Message, Session
 from hub.core.push import Subscription
 from hub.db import queries
 from hub.db.subscriptions import find_subscription
@@ -41,6 +41,15 @@ async def access_message(conn: AsyncConnection, principal: Principal, message_id
     if message is None:
         raise NotFound("There is no such message.")
     return message
+
+
+async def access_decision(conn: AsyncConnection, principal: Principal, decision_id: str, right: Right) -> Decision:
+    """A decision for somebody with this right on its session."""
+    access_person(principal, right)
+    decision = await queries.find_decision(conn, decision_id)
+    if decision is None:
+        raise NotFound("There is no such decision.")
+    return decision
 
 
 async def access_subscription(conn: AsyncConnection, principal: Principal, subscription_id: str) -> Subscription:

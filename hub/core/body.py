@@ -20,6 +20,7 @@ COST_MAX = 1e9
 
 Cost = Annotated[float, Meta(ge=0, le=COST_MAX)]
 Duration = Annotated[float, Meta(ge=-COUNT_MAX, le=COUNT_MAX)]  # below 0 where a clock was set back
+ToolName = Annotated[str, Meta(max_length=1000)]
 ModelName = Annotated[str, Meta(max_length=100)]
 ByModel = Annotated[dict[ModelName, Tokens], Meta(max_length=20)]
 Day = Annotated[str, Meta(pattern=r"\A[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])\Z")]
@@ -58,7 +59,7 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
     delta: str = ""
     index: Count | None = None
     final: bool = False
-    tool_name: str = ""
+    tool_name: ToolName = ""
     tool_use_id: str = ""
     tool_input: dict[str, Any] = {}
     tool_response: Any = None
@@ -66,7 +67,7 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
     error: Any = None
     is_interrupt: bool = False
     last_assistant_message: str | None = None
-    agent_id: str | None = None
+    agent_id: Annotated[str, Meta(max_length=ID_CHARS)] | None = None
     agent_type: Any = None
     trigger: str = ""
     background_tasks: Any = None
@@ -174,7 +175,9 @@ _named = msgspec.json.Decoder(_Named)
 
 
 def parse_body(raw: bytes | msgspec.Raw, source: Source) -> Body:
-    """Read a body; one with a field of an unexpected type or size is read by its names alone. Raises MalformedBody."""
+    """Read a body; one with a field of an unexpected type or size is read by its names alone, as one that was
+    cut: nobody may allow what isn't shown. Raises MalformedBody.
+    """
     body: Body
     try:
         body = _hook_body.decode(raw) if source == "hook" else _own_body.decode(raw)
@@ -183,7 +186,7 @@ def parse_body(raw: bytes | msgspec.Raw, source: Source) -> Body:
             named = _named.decode(raw)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise MalformedBody(str(error)) from error
-        body = Body(session_id=named.session_id, hook_event_name=named.hook_event_name)
+        body = Body(session_id=named.session_id, hook_event_name=named.hook_event_name, heliograph_cut=True)
     except (UnicodeError, RecursionError) as error:
         raise MalformedBody(str(error)) from error
     if not 0 < len(body.session_id) <= ID_CHARS or not 0 < len(body.hook_event_name) <= ID_CHARS:

@@ -1,4 +1,4 @@
-"""Decisions out of events: opened by what Claude Code asks, given by people, closed by what shows how it went on.
+"""Decisions out of events: opened by what Claude Code asks, and given by people. How they end, ``conclusions`` knows.
 
 A decision and the call it is about are told of by different hooks, so the session's ``waiting_for`` keeps the two
 together until the call is over: what it did then shows who was first, the hub or somebody at the terminal.
@@ -6,13 +6,14 @@ together until the call is over: what it did then shows who was first, the hub o
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from typing import Any
 
 import msgspec
 
 from hub.core import timeline, verdicts
-from hub.core.body import Stored
-from hub.core.model import Ask, Decision, DecisionKind, DecisionState, Outcome, Session
+from hub.core.body import Body, Stored
+from hub.core.model import Ask, Decision, DecisionKind, DecisionState, Outcome, Session, Verdict
 from hub.core.world import World
 
 ASKS = 100
@@ -33,8 +34,9 @@ def open_asked(world: World, session: Session, event: Stored, tool_use_id: str) 
     decision.tool_use_id = tool_use_id
     decision.input = body.tool_input
     decision.is_whole = not body.heliograph_cut
-    decision.suggestions = body.permission_suggestions if isinstance(body.permission_suggestions, list) else []
-    _take_over_preview(world, session, decision, event)
+    offered = body.permission_suggestions
+    decision.suggestions = [item for item in offered if isinstance(item, dict)] if isinstance(offered, list) else []
+    _take_over(world, session, decision, event, lambda known: read_preview(known) == decision.input)
     _open(world, session, event, decision)
 
 
@@ -52,8 +54,10 @@ def open_form(world: World, session: Session, event: Stored) -> None:
     """``Elicitation``: an MCP server asks for something."""
     body = event.body
     decision = _build(session, event, "elicitation")
-    decision.tool_name = _text(body.mcp_server_name)
+    decision.tool_name = name_server(body)
     decision.tool_use_id = timeline.find_server_call(world, session, decision.tool_name)
+    call = world.entries.get((session.session_id, session.open_tools.get(decision.tool_use_id, -1)))
+    decision.agent_id = call.data["agent_id"] if call is not None else None
     decision.input = {"message": _text(body.message), "mode": "url" if body.mode == "url" else "form"}
     if body.mode == "url":
         decision.input["url"] = _text(body.url)
@@ -71,8 +75,10 @@ def note_way(world: World, session: Session, event: Stored) -> None:
     decision = _find(world, session, event)
     if decision is not None and decision.closed_at is None:
         decision.answered_by = event.body.answered_by
-        decision.request_id = event.body.request_id or decision.request_id
-        _change(world, decision)
+        if event.body.request_id is not None:
+            decision.request_id = event.body.request_id
+            _take_over(world, session, decision, event, lambda known: known.request_id == decision.request_id)
+        change(world, decision)
 
 
 def give(world: World, session: Session, event: Stored) -> None:
@@ -87,119 +93,38 @@ def give(world: World, session: Session, event: Stored) -> None:
     decision.rule_id = body.rule_id
     decision.decided_at = event.at
     decision.problem = None
-    _mark(session, decision, is_given=True)
-    _change(world, decision)
+    mark(session, decision, is_given=True)
+    change(world, decision)
 
 
 def note_taken(world: World, session: Session, event: Stored) -> None:
     """``ChannelDecided``: the verdict was handed to Claude Code, or nobody was there to take it."""
     decision = _find(world, session, event)
-    if decision is None or decision.state != "sending":
+    if decision is None or decision.verdict is None or decision.is_taken:
         return
     if event.body.taken:
-        _close(world, decision, event, "decided")
-        if decision.kind == "elicitation":  # which its call may outlive, and ask for more
-            _drop(session, [ask for ask in session.waiting_for if ask.decision_id == decision.decision_id])
-        return
-    decision.state = "open"
-    decision.answered_by = "none"
-    decision.problem = "not_taken"
-    decision.verdict, decision.by_id, decision.by, decision.where = None, "", "", None
-    decision.rule_id = decision.decided_at = None
-    _mark(session, decision, is_given=False)
-    _change(world, decision)
-
-
-# -- over -----------------------------------------------------------------------------------
-
-
-def conclude_call(world: World, session: Session, event: Stored) -> None:
-    """The call that a dialog was about ran, or failed: it was allowed, with the input that the hook names."""
-    body = event.body
-    of_call = [ask for ask in session.waiting_for if body.tool_use_id and ask.tool_use_id == body.tool_use_id]
-    of_tool = [
-        ask
-        for ask in session.waiting_for
-        if not ask.tool_use_id and (ask.tool_name, ask.agent_id) == (body.tool_name, body.agent_id)
-    ]
-    for ask in of_call or of_tool[:1]:
-        _drop(session, [ask])
-        decision = world.decisions.get(ask.decision_id)
-        if decision is None or decision.kind == "elicitation":
-            _give_up(world, decision, event)  # the server went on without an answer
-        else:
-            is_ours = decision.verdict is not None and verdicts.explains(decision, decision.verdict, body.tool_input)
-            _conclude(world, decision, event, "allowed", is_ours=is_ours)
-
-
-def conclude_form(world: World, session: Session, event: Stored) -> None:
-    """``ElicitationResult``: somebody answered a form at the terminal."""
-    for ask in session.waiting_for:
-        decision = world.decisions.get(ask.decision_id)
-        if (
-            decision is not None
-            and decision.kind == "elicitation"
-            and decision.tool_name == _text(event.body.mcp_server_name)
-        ):
-            _drop(session, [ask])
-            outcomes: dict[str, Outcome] = {"accept": "allowed", "decline": "denied"}
-            _conclude(world, decision, event, outcomes.get(_text(event.body.action), "cancelled"), is_ours=False)
-            return
-
-
-def conclude_refused(world: World, session: Session, agents: Collection[str | None], event: Stored) -> None:
-    """All calls of an answer of the model are over: a dialog that no call came out of was refused."""
-    for ask in [ask for ask in session.waiting_for if ask.agent_id in agents]:
-        _drop(session, [ask])
-        decision = world.decisions.get(ask.decision_id)
-        if decision is not None:
-            verdict = decision.verdict
-            if verdict is not None and decision.state == "decided" and verdict.input is not None:
-                decision.problem = "edit_refused"  # by Claude Code's own rules, or it doesn't fit the tool
-            is_ours = verdict is not None and (verdict.behavior == "deny" or decision.problem == "edit_refused")
-            _conclude(world, decision, event, "denied", is_ours=is_ours)
-
-
-def conclude_turn(world: World, session: Session, event: Stored, *, keep: Collection[str] = ()) -> None:
-    """The turn is over, so nothing waits any more but what subagents in ``keep`` asked. Esc ends a call that was
-    allowed as well as a dialog, so this shows nothing against a verdict that Claude Code took.
-    """
-    for ask in [ask for ask in session.waiting_for if ask.agent_id not in keep]:
-        _drop(session, [ask])
-        decision = world.decisions.get(ask.decision_id)
-        if decision is not None and decision.state != "decided":
-            is_ours = decision.verdict is not None and decision.verdict.behavior == "deny"
-            _conclude(world, decision, event, "denied", is_ours=is_ours)
-
-
-def withdraw_all(world: World, session: Session, event: Stored) -> None:
-    """Claude Code is gone, or carries another session: nobody waits for an answer any more."""
-    for ask in session.waiting_for:
-        _give_up(world, world.decisions.get(ask.decision_id), event)
-    session.waiting_for = []
-
-
-def note_answered(world: World, session: Session, event: Stored, since: int) -> None:
-    """Claude Code goes on since then, so the dialogs before that are answered; how, what follows tells."""
-    for ask in session.waiting_for:
-        decision = world.decisions.get(ask.decision_id)
-        if ask.at <= since and decision is not None and decision.state == "open":
-            _close(world, decision, event, "answered_locally")
-            _mark(session, decision, is_given=True)
-
-
-def _give_up(world: World, decision: Decision | None, event: Stored) -> None:
-    if decision is not None and decision.closed_at is None:
-        _close(world, decision, event, "withdrawn")
-
-
-def _conclude(world: World, decision: Decision, event: Stored, outcome: Outcome, *, is_ours: bool) -> None:
-    """What became of the call tells whose answer it was."""
-    decision.outcome = outcome
-    if decision.state in ("open", "sending", "decided"):
-        _close(world, decision, event, "decided" if is_ours else "answered_locally")
+        _note_arrival(world, session, decision, decision.verdict, event)
+    elif decision.state == "decided" or any(ask.is_past for ask in _list_asks(session, decision)):
+        close(world, decision, event, "answered_locally")  # what followed was somebody else's answer, then
     else:
-        _change(world, decision)
+        _take_back(decision, "not_taken")
+        decision.state = "open"
+        decision.answered_by = "none"
+        mark(session, decision, is_given=False)
+        change(world, decision)
+
+
+def _note_arrival(world: World, session: Session, decision: Decision, verdict: Verdict, event: Stored) -> None:
+    decision.is_taken = True
+    if decision.kind == "elicitation":  # which its call may outlive, and ask for more
+        decision.outcome = find_outcome(verdict)
+        drop(session, _list_asks(session, decision))
+    close(world, decision, event, "decided")
+
+
+def find_outcome(verdict: Verdict) -> Outcome:
+    """What an MCP server is told of its form."""
+    return "allowed" if verdict.behavior == "allow" else "cancelled" if verdict.stop else "denied"
 
 
 # -- the books ------------------------------------------------------------------------------
@@ -221,6 +146,9 @@ def _build(session: Session, event: Stored, kind: DecisionKind) -> Decision:
 
 
 def _open(world: World, session: Session, event: Stored, decision: Decision) -> None:
+    process = world.processes.get((event.machine_id, event.pid))
+    if event.orphan or session.ended or (process is not None and process.gone):
+        return  # nobody waits for an answer any more
     decision.digest = verdicts.digest(decision)
     world.decisions[decision.decision_id] = decision
     ask = Ask(
@@ -230,34 +158,63 @@ def _open(world: World, session: Session, event: Stored, decision: Decision) -> 
         at=event.at,
         decision_id=decision.decision_id,
     )
-    session.waiting_for = [*session.waiting_for, ask][-ASKS:]
+    for oldest in session.waiting_for[: 1 - ASKS]:
+        give_up(world, session, oldest, event)
+    session.waiting_for = [*session.waiting_for, ask]
     decision.position = timeline.add_decision(world, session, event, decision).position
     world.changed_decisions.add(decision.decision_id)
 
 
-def _take_over_preview(world: World, session: Session, decision: Decision, event: Stored) -> None:
+def _take_over(
+    world: World, session: Session, decision: Decision, event: Stored, is_same: Callable[[Decision], bool]
+) -> None:
     """The relay told of this dialog before the hook did: one decision, the whole one."""
     for ask in session.waiting_for:
         known = world.decisions.get(ask.decision_id)
-        if known is None or known.closed_at is not None or known.tool_name != decision.tool_name:
+        if known is None or known.state != "open" or known.is_whole or known.pid != decision.pid:
             continue
-        if known.answered_by == "relay" and not known.is_whole:
+        if known.request_id is not None and known.tool_name == decision.tool_name and is_same(known):
             decision.request_id = known.request_id
-            _drop(session, [ask])
-            _close(world, known, event, "withdrawn")
+            give_up(world, session, ask, event)
             return
 
 
-def _close(world: World, decision: Decision, event: Stored, state: DecisionState) -> None:
+def read_preview(decision: Decision) -> Any:
+    """The input that the relay told of, if it told the whole of it."""
+    try:
+        return msgspec.json.decode(str(decision.input.get("preview")))
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
+
+
+def give_up(world: World, session: Session, ask: Ask, event: Stored) -> None:
+    """Nobody waits for its answer any more."""
+    drop(session, [ask])
+    decision = world.decisions.get(ask.decision_id)
+    if decision is not None and decision.closed_at is None:
+        close(world, decision, event, "withdrawn")
+
+
+def close(world: World, decision: Decision, event: Stored, state: DecisionState) -> None:
+    """It is over, or was in another way than was believed; a verdict that didn't count is none."""
+    if state != "decided" and decision.verdict is not None:
+        _take_back(decision, "too_late")
     decision.state = state
     decision.closed_at = decision.closed_at or event.at
     decision.answered_by = "none"
     if state == "answered_locally":
         decision.where = "terminal"
-    _change(world, decision)
+    change(world, decision)
 
 
-def _change(world: World, decision: Decision) -> None:
+def _take_back(decision: Decision, problem: str) -> None:
+    decision.problem = problem
+    decision.verdict, decision.by_id, decision.by, decision.where = None, "", "", None
+    decision.rule_id = decision.decided_at = None
+
+
+def change(world: World, decision: Decision) -> None:
+    """Note it as changed, in the chat too."""
     world.changed_decisions.add(decision.decision_id)
     timeline.update_decision(world, decision)
 
@@ -270,15 +227,26 @@ def _find(world: World, session: Session, event: Stored) -> Decision | None:
     return decision
 
 
-def _drop(session: Session, asks: Collection[Ask]) -> None:
+def _list_asks(session: Session, decision: Decision) -> list[Ask]:
+    return [ask for ask in session.waiting_for if ask.decision_id == decision.decision_id]
+
+
+def drop(session: Session, asks: Collection[Ask]) -> None:
+    """Nothing that follows is about these dialogs."""
     session.waiting_for = [ask for ask in session.waiting_for if ask not in asks]
 
 
-def _mark(session: Session, decision: Decision, *, is_given: bool) -> None:
+def mark(session: Session, decision: Decision, **fields: Any) -> None:
+    """Change what the session knows of its dialog."""
     session.waiting_for = [
-        msgspec.structs.replace(ask, is_given=is_given) if ask.decision_id == decision.decision_id else ask
+        msgspec.structs.replace(ask, **fields) if ask.decision_id == decision.decision_id else ask
         for ask in session.waiting_for
     ]
+
+
+def name_server(body: Body) -> str:
+    """Whose form it is."""
+    return _text(body.mcp_server_name)[:NAME_CHARS]
 
 
 def _text(value: object) -> str:

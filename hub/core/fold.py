@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hub.core import decisions, messages, processes, timeline, turns, usage
+from hub.core import conclusions, decisions, messages, processes, timeline, turns, usage
 from hub.core.body import Stored
 from hub.core.model import Session
 from hub.core.world import World
@@ -72,7 +72,7 @@ _HANDLERS: dict[tuple[str, str], Handler] = {
     ("hook", "PostToolUseFailure"): turns.end_tool,
     ("hook", "PermissionRequest"): turns.ask,
     ("hook", "Elicitation"): decisions.open_form,
-    ("hook", "ElicitationResult"): decisions.conclude_form,
+    ("hook", "ElicitationResult"): conclusions.conclude_form,
     ("hook", "Stop"): turns.end,
     ("hook", "StopFailure"): turns.fail,
     ("hook", "SubagentStop"): turns.end_agent,

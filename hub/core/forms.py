@@ -1,12 +1,14 @@
 """The forms of MCP servers: the flat JSON schemas that an elicitation may have, read and checked. Pure.
 
-Claude Code passes on what a hook answers without looking at it, so what a server gets is checked here.
+Claude Code passes on what a hook answers without looking at it, so what a server gets is checked here; but for its
+``pattern``, since a regular expression of somebody else's can take for ever.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -19,9 +21,12 @@ FIELDS = 100
 
 TEXT_CHARS = 10_000
 
+NUMBER_MAX = 1e300
+"""A larger bound of a server's is none."""
+
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
-_DATE = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
-_DATE_TIME = re.compile(rf"{_DATE.pattern}[Tt ]\d{{2}}:\d{{2}}(:\d{{2}}(\.\d+)?)?([Zz]|[+-]\d{{2}}:\d{{2}})?")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_DATE_TIME = re.compile(rf"{_DATE.pattern}[Tt ]\d{{2}}:\d{{2}}(:\d{{2}}(\.\d+)?)?([Zz]|[+-]\d{{2}}:\d{{2}})?", re.ASCII)
 
 
 class Invalid(Exception):
@@ -137,7 +142,7 @@ def _check_value(field: Field, value: Any) -> None:
                 raise Invalid(f"{field.label} is one of those offered.")
         case "choices":
             known = [choice.value for choice in field.choices]
-            if not isinstance(value, list) or any(item not in known for item in value):
+            if not isinstance(value, list) or any(item not in known or value.count(item) > 1 for item in value):
                 raise Invalid(f"{field.label} is a list of those offered.")
             _check_bounds(field, len(value), " choices")
         case _:
@@ -148,11 +153,27 @@ def _check_text(field: Field, value: Any) -> None:
     if not isinstance(value, str) or len(value) > TEXT_CHARS:
         raise Invalid(f"{field.label} is a text of at most {TEXT_CHARS:,} characters.")
     _check_bounds(field, len(value), " characters")
-    shapes = {"email": _EMAIL, "date": _DATE, "date-time": _DATE_TIME}
-    if field.format in shapes and not shapes[field.format].fullmatch(value):
-        raise Invalid(f"{field.label} is no {field.format}.")
-    if field.format == "uri" and not urlsplit(value).scheme:
-        raise Invalid(f"{field.label} is no address with a scheme.")
+    if not _fits(field.format, value):
+        raise Invalid(f"{field.label} is no {_FORMATS.get(field.format, field.format)}.")
+
+
+_FORMATS = {"email": "e-mail address", "uri": "address with a scheme", "date-time": "date and time"}
+
+
+def _fits(form: str, value: str) -> bool:
+    """Whether a text has this format; those that MCP doesn't have, every text has."""
+    try:
+        match form:
+            case "email":
+                return _EMAIL.fullmatch(value) is not None
+            case "uri":
+                return bool(urlsplit(value).scheme)
+            case "date" | "date-time":
+                shape = _DATE if form == "date" else _DATE_TIME
+                return shape.fullmatch(value) is not None and bool(datetime.fromisoformat(value.upper()))
+    except ValueError:
+        return False
+    return True
 
 
 def _check_bounds(field: Field, size: float, unit: str) -> None:
@@ -169,4 +190,6 @@ def _text(item: Mapping[str, Any], name: str) -> str:
 
 def _number(item: Mapping[str, Any], name: str) -> float | None:
     value = item.get(name)
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if not isinstance(value, int | float) or isinstance(value, bool) or abs(value) > NUMBER_MAX:
+        return None
+    return value

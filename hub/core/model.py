@@ -152,11 +152,13 @@ class Decision(msgspec.Struct, kw_only=True):
     its ``mode`` (``form``, ``url``) and its ``schema`` or ``url``; of what
     only the relay told its ``description`` and ``preview``. ``is_whole``: all of the input is here, and nothing was
     cut. ``suggestions``: what Claude Code offered to remember, as it came. ``digest``: of all that a person is shown.
-    ``answered_by``: what takes a verdict to Claude Code now. ``request_id``: the relay's. ``problem``: why the last
-    verdict didn't arrive. ``position``: of its entry.
+    ``answered_by``: what takes a verdict to Claude Code now. ``request_id``: the relay's. ``problem``: what became of
+    the last verdict (``not_taken``, ``too_late``, ``edit_refused``). ``position``: of its entry.
 
     Once there is a verdict: ``by_id`` and ``by`` gave it, ``where``, at ``decided_at``; ``rule_id`` if a rule did.
-    ``outcome``: what Claude Code did in the end, as far as it shows. ``closed_at``: since when it is over.
+    ``is_taken``: it was handed to Claude Code. One that came too late, or that nobody took, is taken back, and
+    ``problem`` says so. ``outcome``: what Claude Code did in the end, as far as it shows. ``closed_at``: since when it
+    is over; then ``where`` is ``terminal`` if somebody answered it there.
     """
 
     decision_id: str
@@ -181,6 +183,7 @@ class Decision(msgspec.Struct, kw_only=True):
     by: str = ""
     where: Place | None = None
     rule_id: str | None = None
+    is_taken: bool = False
     outcome: Outcome | None = None
     position: int = 0
     opened_at: int
@@ -269,7 +272,8 @@ class OpenText(msgspec.Struct, frozen=True, kw_only=True):
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """A dialog that opened at ``at``, until the call it is about is over. ``tool_use_id``: of that call, empty if none
-    is known; ``agent_id``: of the subagent that asks. ``is_given``: somebody has answered it, here or there.
+    is known; ``agent_id``: of the subagent that asks. ``is_given``: somebody has answered it, here or there;
+    ``is_past``: Claude Code has gone on since.
     """
 
     tool_name: str
@@ -278,6 +282,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     at: int = 0
     decision_id: str = ""
     is_given: bool = False
+    is_past: bool = False
 
 
 def name_foreign(session_id: str, machine_id: str) -> str:

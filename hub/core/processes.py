@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hub.core import messages, timeline, turns
+from hub.core import conclusions, messages, timeline, turns
 from hub.core.body import Stored
 from hub.core.model import Process, Session, Ways, name_foreign
 from hub.core.world import World
@@ -50,6 +50,7 @@ def link_up(world: World, event: Stored) -> None:
             _leave(before, event)
             turns.leave(world, before, event)
             messages.lose_all(world, before, event)
+        _withdraw(world, process, event)
         process.session_id = None
     process.started_at = event.body.started_at or process.started_at
     process.linked = True
@@ -84,6 +85,7 @@ def link_down(world: World, event: Stored) -> None:
     session = _carried(world, process)
     gone = event.body.reason in ("stopped", "parent_gone")
     if gone:
+        _withdraw(world, process, event)
         process.session_id = None
     if session is None:
         return
@@ -102,6 +104,7 @@ def note_gone(world: World, session: Session, event: Stored) -> None:
     """An uploader saw the process die that no channel belonged to, and no hook told of the session's end."""
     process = world.process(event.machine_id, event.pid)
     process.gone = True
+    _withdraw(world, process, event)
     if session.ended or session.linked or session.pid != event.pid:
         return
     process.session_id = None
@@ -186,6 +189,13 @@ def _succeed(world: World, before: Session, session: Session, event: Stored) -> 
     timeline.add_succession(world, before, session, event)
     if session.relation == "clear":
         messages.expire_all(world, before, event)
+
+
+def _withdraw(world: World, process: Process, event: Stored) -> None:
+    """It is gone, and with it what it asked, of a session too that goes on in another one."""
+    session = world.touch(process.session_id or "")
+    if session is not None:
+        conclusions.withdraw_all(world, session, event, pid=process.pid)
 
 
 def _carried(world: World, process: Process) -> Session | None:

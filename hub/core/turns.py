@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from hub.core import decisions, messages, timeline
+from hub.core import conclusions, decisions, messages, timeline
 from hub.core.body import Stored
 from hub.core.model import Session
 from hub.core.world import World
 from wire.frames import ID_CHARS
 
 MODEL_CHARS = 100
+
+NOTIFICATION = "<task-notification>"
+"""How Claude Code's own prompts begin: something in the background is over, or a hook wakes it."""
 
 AGENTS = 64
 """Background subagents of a session that are kept in mind."""
@@ -37,6 +40,7 @@ def start_session(world: World, session: Session, event: Stored) -> None:
 def end_session(world: World, session: Session, event: Stored) -> None:
     """``SessionEnd``."""
     if session.linked and session.pid != event.pid:
+        conclusions.withdraw_all(world, session, event, pid=event.pid)
         return  # it goes on in another process
     leave(world, session, event)
     timeline.close_texts(world, session)
@@ -49,6 +53,8 @@ def end_session(world: World, session: Session, event: Stored) -> None:
 def begin(world: World, session: Session, event: Stored) -> None:
     """``UserPromptSubmit``: a turn begins, or a message comes up in the middle of one."""
     ours = messages.find_named(world, session, event)
+    if ours or not event.body.prompt.startswith(NOTIFICATION):
+        session.interrupted_at = None  # somebody wants it to go on
     if session.turn == "idle" or not ours or any(message.when != "now" for message in ours):
         _begin_turn(world, session, event)
     for message in ours:
@@ -75,7 +81,7 @@ def begin_tool(world: World, session: Session, event: Stored) -> None:
 
 def end_tool(world: World, session: Session, event: Stored) -> None:
     """A tool ran, or failed; so what was asked about it is answered."""
-    decisions.conclude_call(world, session, event)
+    conclusions.conclude_call(world, session, event)
     timeline.close_tool(world, session, event)
 
 
@@ -88,8 +94,7 @@ def ask(world: World, session: Session, event: Stored) -> None:
     """``PermissionRequest``: a dialog is open."""
     _note_turn(session, event)
     tool_use_id = timeline.wait_for_tool(world, session, event)
-    if not event.orphan:  # else nobody waits for an answer any more
-        decisions.open_asked(world, session, event, tool_use_id)
+    decisions.open_asked(world, session, event, tool_use_id)
 
 
 def end(world: World, session: Session, event: Stored) -> None:
@@ -125,9 +130,11 @@ def note_injected(world: World, session: Session, event: Stored) -> None:
 
 def interrupt(world: World, session: Session, event: Stored) -> None:
     """``InterruptAsked``: somebody wants Claude to stop at the next step, if it does anything."""
-    if session.turn_started_at is not None or session.agents:
-        session.interrupted_at = event.at
+    if session.turn == "idle" and not session.agents:
+        return  # it was over by then
+    if session.interrupted_at is None:
         timeline.add_notice(world, session, event, "interrupt")
+    session.interrupted_at = event.at
 
 
 def stop(world: World, session: Session, event: Stored) -> None:
@@ -149,26 +156,30 @@ def end_compacting(world: World, session: Session, event: Stored) -> None:
 
 def settle(world: World, session: Session, event: Stored, *, keep: Collection[str] = ()) -> None:
     """The turn is over, and with it everything but the subagents in ``keep``."""
-    decisions.conclude_turn(world, session, event, keep=keep)
+    conclusions.conclude_turn(world, session, event, keep=keep)
     _rest(world, session, keep)
 
 
 def leave(world: World, session: Session, event: Stored) -> None:
     """Claude Code is gone, or carries another session: nothing goes on, and nobody waits for an answer."""
-    decisions.withdraw_all(world, session, event)
+    conclusions.withdraw_all(world, session, event)
     _rest(world, session, ())
 
 
 def correct_idle(world: World, session: Session, event: Stored) -> None:
-    """Claude Code says that the turn is over though no hook did: somebody pressed Esc."""
+    """Claude Code says that the turn is over though no hook did: somebody pressed Esc. Between turns, that subagents'
+    dialogs are answered.
+    """
     since = event.body.since or event.at
-    if session.turn_started_at is None or session.turn_started_at <= since:  # else a prompt has come since
-        settle(world, session, event)
+    if session.turn_started_at is None:
+        conclusions.note_answered(world, session, event, since)
+    elif session.turn_started_at <= since:  # else a prompt has come since
+        settle(world, session, event, keep=conclusions.list_waiting_agents(world, session, since))
 
 
 def correct_busy(world: World, session: Session, event: Stored) -> None:
     """Claude Code goes on after asking: somebody answered at the terminal."""
-    decisions.note_answered(world, session, event, event.body.since or event.at)
+    conclusions.note_answered(world, session, event, event.body.since or event.at)
 
 
 CORRECTIONS = (correct_idle, correct_busy)
@@ -177,7 +188,7 @@ CORRECTIONS = (correct_idle, correct_busy)
 
 def _begin_turn(world: World, session: Session, event: Stored) -> None:
     session.turn_started_at = event.at
-    decisions.conclude_turn(world, session, event, keep=[ask.agent_id for ask in session.waiting_for if ask.agent_id])
+    conclusions.conclude_turn(world, session, event, keep=[ask.agent_id for ask in session.waiting_for if ask.agent_id])
     session.filled_by = None
     timeline.close_texts(world, session)
     session.turn_position = session.next_position * timeline.STEP
@@ -199,7 +210,7 @@ def _rest(world: World, session: Session, keep: Collection[str]) -> None:
 
 
 def _close(world: World, session: Session, agents: Collection[str | None], event: Stored) -> None:
-    decisions.conclude_refused(world, session, agents, event)
+    conclusions.conclude_refused(world, session, agents, event)
     timeline.close_tools(world, session, lambda agent_id: agent_id in agents)
 
 

@@ -7,7 +7,7 @@ refused in words. What is said is built from what was shown and from the verdict
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -27,6 +27,13 @@ mode from before the plan."""
 
 MESSAGE_CHARS = 8_000
 """To Claude, with a denial. Claude Code takes 10,000 from a hook."""
+
+
+CONTENT_BYTES = 256 * 1024
+"""An edited input, or the answers, as JSON: as much as the hook brings of what was asked."""
+
+CONTENT_DEPTH = 100
+"""How deep they nest. What is deeper can't be read at every place that it passes."""
 
 
 class Unfit(Exception):
@@ -51,7 +58,8 @@ def list_offers(decision: Decision) -> tuple[Offer, ...]:
     if decision.state != "open" or decision.answered_by == "none":
         return ()
     if decision.answered_by == "relay":
-        return ("allow", "deny") if decision.is_whole else ("deny",)
+        plain: tuple[Offer, ...] = ("allow", "deny") if decision.is_whole else ("deny",)
+        return plain if decision.kind == "permission" else ()
     is_form = decision.kind == "elicitation"
     refusals: tuple[Offer, ...] = ("deny", "stop") if is_form else ("deny", "message", "stop")
     return (*_list_ways_to_allow(decision), *refusals)
@@ -62,7 +70,7 @@ def _list_ways_to_allow(decision: Decision) -> tuple[Offer, ...]:
         return ()
     match decision.kind:
         case "question":
-            return ("answer",)
+            return ("answer",) if _is_readable(decision) else ()
         case "plan":
             return ("allow", "edit", "mode")
         case "elicitation":
@@ -87,19 +95,50 @@ def check(decision: Decision, verdict: Verdict) -> None:
         raise Unfit(f"There is no suggestion {verdict.remember}; Claude Code offered {len(decision.suggestions)}.")
     if verdict.mode is not None and verdict.mode not in MODES:
         raise Unfit(f"A plan can be approved into {' or '.join(MODES)}.")
-    if decision.kind == "question" and verdict.behavior == "allow":
+    for content in (verdict.input, verdict.answers):
+        _check_size(content)
+    if verdict.behavior == "allow":
+        _check_content(decision, verdict)
+
+
+def _check_content(decision: Decision, verdict: Verdict) -> None:
+    """Whether it answers what was asked."""
+    if decision.kind == "question":
         _check_answers(decision, verdict.answers or {})
-    if decision.kind == "elicitation" and verdict.answers is not None:
+    if decision.kind == "plan":
+        _check_plan(decision, verdict.input or {})
+    if decision.kind == "elicitation" and decision.input.get("mode") != "url":
         try:
-            forms.check(forms.read_fields(decision.input.get("schema")), verdict.answers)
+            forms.check(forms.read_fields(decision.input.get("schema")), verdict.answers or {})
         except forms.Invalid as error:
             raise Unfit(str(error)) from error
+
+
+def _check_plan(decision: Decision, edited: Mapping[str, Any]) -> None:
+    if not isinstance(edited.get("plan", ""), str):
+        raise Unfit("A plan is a text.")
+    if any(name != "plan" and decision.input.get(name) != value for name, value in edited.items()):
+        raise Unfit("Only the plan's text can be edited.")
+
+
+def _check_size(content: Mapping[str, Any] | None) -> None:
+    level: list[Any] = [content]
+    for _ in range(CONTENT_DEPTH):
+        level = [item for value in level if isinstance(value, dict | list) for item in _list_items(value)]
+    if level:
+        raise Unfit(f"The answer nests over {CONTENT_DEPTH} levels deep.")
+    if len(msgspec.json.encode(content)) > CONTENT_BYTES:
+        raise Unfit(f"The answer is over {CONTENT_BYTES // 1024} KiB.")
+
+
+def _list_items(value: dict[str, Any] | list[Any]) -> Collection[Any]:
+    return value.values() if isinstance(value, dict) else value
 
 
 def build_answer(decision: Decision, verdict: Verdict) -> dict[str, Any]:
     """What the hook that waits prints for this verdict, which was checked."""
     if decision.kind == "elicitation":
-        return {"hookSpecificOutput": {"hookEventName": "Elicitation", **_build_form_answer(verdict)}}
+        return {"hookSpecificOutput": {"hookEventName": "Elicitation", **_build_form_answer(decision, verdict)}}
     said: dict[str, Any] = {"behavior": verdict.behavior}
     if verdict.behavior == "allow":
         said |= _build_allowance(decision, verdict)
@@ -122,9 +161,8 @@ def explains(decision: Decision, verdict: Verdict, ran_with: Mapping[str, Any]) 
         return False
     if decision.kind == "question":
         return ran_with.get("answers") == _say_answers(verdict.answers or {})
-    if decision.kind == "permission" and verdict.input is not None:
-        return all(ran_with.get(name) == value for name, value in verdict.input.items())
-    return True
+    is_edited = decision.kind == "permission" and verdict.input is not None
+    return not is_edited or verdict.input == decision.input or ran_with != decision.input
 
 
 def say_choices(labels: list[str]) -> str:
@@ -191,6 +229,12 @@ def list_questions(decision: Decision) -> list[dict[str, Any]]:
     return [item for item in known if isinstance(item, dict) and isinstance(item.get("question"), str)]
 
 
+def _is_readable(decision: Decision) -> bool:
+    """Whether all that is asked can be shown, and answered."""
+    questions = decision.input.get("questions")
+    return bool(questions) and list_questions(decision) == questions
+
+
 def _say_answers(answers: Mapping[str, Any]) -> dict[str, str]:
     return {
         question: say_choices(answer) if isinstance(answer, list) else str(answer)
@@ -213,7 +257,8 @@ def _build_allowance(decision: Decision, verdict: Verdict) -> dict[str, Any]:
     return said
 
 
-def _build_form_answer(verdict: Verdict) -> dict[str, Any]:
+def _build_form_answer(decision: Decision, verdict: Verdict) -> dict[str, Any]:
     if verdict.behavior == "allow":
-        return {"action": "accept", "content": verdict.answers or {}}
+        is_url = decision.input.get("mode") == "url"  # whose answers the server gets at its address
+        return {"action": "accept"} if is_url else {"action": "accept", "content": verdict.answers or {}}
     return {"action": "cancel" if verdict.stop else "decline"}

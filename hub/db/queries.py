@@ -9,8 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.core.model import COUNT_MAX, DayUsage, Decision, DecisionState, Entry, Machine, Message, Receipt, Session
 from hub.core.receipts import STEPS
+from hub.core.rules import Rule
 from hub.db import schema
-from hub.db.rows import to_decision, to_entry, to_machine, to_message, to_session
+from hub.db.rows import to_decision, to_entry, to_machine, to_message, to_rule, to_session
 
 RAIL_NEEDS = 500
 RAIL_RECENT = 100
@@ -210,3 +211,26 @@ async def list_closed_decisions(conn: AsyncConnection, *, since: int, limit: int
     query = select(table.c.record).where(table.c.closed_at >= since)
     query = query.order_by(table.c.closed_at.desc(), table.c.decision_id).limit(limit)
     return [to_decision(row) for row in (await conn.execute(query)).mappings()]
+
+
+async def list_last_closed(conn: AsyncConnection, machine_id: str, pid: int, *, limit: int) -> list[str]:
+    """The ids of the decisions that were closed last of the session that this process carries."""
+    table, processes = schema.decisions, schema.processes
+    query = select(table.c.decision_id).join(processes, processes.c.session_id == table.c.session_id)
+    query = query.where(processes.c.machine_id == machine_id, processes.c.pid == pid, table.c.closed_at.is_not(None))
+    query = query.order_by(table.c.closed_at.desc(), table.c.decision_id).limit(limit)
+    return list((await conn.execute(query)).scalars())
+
+
+async def list_rules(conn: AsyncConnection) -> list[Rule]:
+    """Every rule, the oldest first."""
+    table = schema.rules
+    rows = await conn.execute(select(table.c.record).order_by(table.c.created_at, table.c.rule_id))
+    return [to_rule(row) for row in rows.mappings()]
+
+
+async def find_rule(conn: AsyncConnection, rule_id: str) -> Rule | None:
+    """One rule."""
+    table = schema.rules
+    row = (await conn.execute(select(table.c.record).where(table.c.rule_id == rule_id))).mappings().first()
+    return to_rule(row) if row else None

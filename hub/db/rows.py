@@ -8,9 +8,11 @@ import msgspec
 from sqlalchemy import RowMapping
 
 from hub.core.model import Decision, Entry, Machine, Message, Process, Session, Ways
+from hub.core.rules import Rule
 
 _session = msgspec.json.Decoder(Session)
 _decision = msgspec.json.Decoder(Decision)
+_rule = msgspec.json.Decoder(Rule)
 _ways = msgspec.json.Decoder(Ways)
 _data: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, Any])
 
@@ -62,6 +64,11 @@ def decision_row(decision: Decision) -> dict[str, Any]:
     }
 
 
+def rule_row(rule: Rule) -> dict[str, Any]:
+    """A row of ``rules``."""
+    return {"rule_id": rule.rule_id, "created_at": rule.created_at, "record": text_of(rule)}
+
+
 def process_row(process: Process) -> dict[str, Any]:
     """A row of ``processes``."""
     return {**msgspec.structs.asdict(process), "ways": text_of(process.ways)}
@@ -75,6 +82,11 @@ def to_session(row: RowMapping) -> Session:
 def to_decision(row: RowMapping) -> Decision:
     """A decision of a ``decisions`` row."""
     return _decision.decode(row["record"])
+
+
+def to_rule(row: RowMapping) -> Rule:
+    """A rule of a ``rules`` row."""
+    return _rule.decode(row["record"])
 
 
 def to_entry(row: RowMapping) -> Entry:

@@ -224,3 +224,11 @@ audit = Table(
     Column("what", String, nullable=False),
     Column("address", String, nullable=False),
 )
+
+rules = Table(
+    "rules",
+    metadata,
+    Column("rule_id", String, primary_key=True),
+    Column("created_at", BigInteger, nullable=False),
+    Column("record", Text, nullable=False),  # the whole hub.core.rules.Rule
+)

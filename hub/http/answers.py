@@ -46,10 +46,10 @@ def build_viewer(person: Person) -> Viewer:
 async def answer_error(
     request: web.Request, error: HubError, *, status: int | None = None, code: str | None = None
 ) -> web.Response:
-    """``{"error": {"code", "message"}}``, or the error page for a browser."""
+    """``{"error": {"code", "message"}}`` and what else the error tells, or the error page for a browser."""
     status = status or error.status
     if not wants_html(request):
-        return answer_json({"error": {"code": code or error.code, "message": error.message}}, status)
+        return answer_json({"error": {"code": code or error.code, "message": error.message, **error.details}}, status)
     page: dict[str, Any] = {"status": status, "title": TITLES.get(status, "That didn't work"), "text": error.message}
     principal = request.get(PRINCIPAL)
     if isinstance(principal, Person) and status < 500:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 import time
-from typing import Annotated, TypeVar
 
-import msgspec
 from aiohttp import web
 
 from hub.access.guards import access_message, access_person, access_session
 from hub.access.rights import MachineKey
+from hub.actions.control import do_interrupt, do_stop
 from hub.actions.events import do_ingest
 from hub.actions.identity import do_join
 from hub.actions.messages import do_cancel_message, do_move_message, do_resend_message, do_send_message
@@ -21,18 +18,16 @@ from hub.core.search import QUERY_CHARS, QUERY_TERMS, SEARCHED, split_query
 from hub.db import queries
 from hub.db.driver import TookTooLong
 from hub.db.search import LAST_NUMBER, Wanted, find
-from hub.errors import BadRequest, Forbidden, Frozen, SearchTooSlow, Unprocessable
+from hub.errors import Forbidden, Frozen, SearchTooSlow, Unprocessable
 from hub.http.answers import answer_json
-from hub.http.bodies import Batch, Join, Move, NewMessage, read_bytes
+from hub.http.bodies import Batch, Join, Move, NewMessage
 from hub.http.openapi import build_openapi
-from hub.keys import DB, LIVE, PRINCIPAL, SEARCHES, WRONG_SECRETS
+from hub.http.reading import build_cursor, read_body, read_cursor, read_limit
+from hub.keys import DB, LINKS, LIVE, PRINCIPAL, SEARCHES, WRONG_SECRETS
 from wire.frames import BATCH_EVENTS, FRAME_BYTES
 
-PAGE = 200
-"""The most that one call of a list returns."""
-
 USAGE_ROWS = 5_000
-"""The same of what was used: rows are short, and who asks for a month wants it whole."""
+"""The most that one call for what was used returns: rows are short, and who asks for a month wants it whole."""
 
 HITS = 50
 """The most that one search returns."""
@@ -45,11 +40,6 @@ SMALL_BODY_BYTES = 4096
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 STATES = ("working", "needs_you", "idle", "offline", "ended")
-
-T = TypeVar("T")
-
-Cursor = tuple[Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)], str]
-"""(what the list is ordered by, the id that breaks ties) of the last item seen."""
 
 
 async def healthz(request: web.Request) -> web.Response:  # noqa: ARG001
@@ -96,8 +86,8 @@ async def list_sessions(request: web.Request) -> web.Response:
     state = query.get("state") or None
     if state is not None and state not in STATES:
         raise Unprocessable(f"state must be one of {', '.join(STATES)}.")
-    limit = _read_limit(request)
-    before = _read_cursor(query.get("cursor"))
+    limit = read_limit(request)
+    before = read_cursor(query.get("cursor"))
     async with request.app[DB].read() as conn:
         machines = {machine.machine_id: machine for machine in await queries.list_machines(conn)}
         sessions = await queries.list_sessions(
@@ -112,7 +102,7 @@ async def list_sessions(request: web.Request) -> web.Response:
     return answer_json(
         {
             "sessions": [session_json(s, machines.get(s.machine_id)) for s in sessions[:limit]],
-            "next": _build_cursor(more.last_activity_at, more.session_id) if more else None,
+            "next": build_cursor(more.last_activity_at, more.session_id) if more else None,
         }
     )
 
@@ -127,8 +117,8 @@ async def show_session(request: web.Request) -> web.Response:
 
 async def show_timeline(request: web.Request) -> web.Response:
     """A session's entries, in order."""
-    limit = _read_limit(request)
-    after = _read_cursor(request.query.get("after"))
+    limit = read_limit(request)
+    after = read_cursor(request.query.get("after"))
     async with request.app[DB].read() as conn:
         session = await access_session(conn, request[PRINCIPAL], request.match_info["session_id"], "see")
         entries = await queries.list_entries(conn, session.session_id, after=after and after[0], limit=limit + 1)
@@ -136,7 +126,7 @@ async def show_timeline(request: web.Request) -> web.Response:
     return answer_json(
         {
             "entries": [entry_json(entry) for entry in entries[:limit]],
-            "next": _build_cursor(last.position, last.entry_id) if last else None,
+            "next": build_cursor(last.position, last.entry_id) if last else None,
         }
     )
 
@@ -149,6 +139,23 @@ async def send_message(request: web.Request) -> web.Response:
     address = request.remote or ""
     sent = await do_send_message(request.app[DB], person, address, session_id, body.text, body.client_id, body.when)
     return answer_json(sent, 202)
+
+
+async def interrupt(request: web.Request) -> web.Response:
+    """Have Claude stop at its next step."""
+    person = access_person(request[PRINCIPAL], "stop")
+    links, session_id = request.app[LINKS], request.match_info["session_id"]
+    session = await do_interrupt(request.app[DB], person, request.remote or "", session_id, links.takes_orders)
+    return answer_json({"session_id": session.session_id, "state": session.state}, 202)
+
+
+async def stop(request: web.Request) -> web.Response:
+    """End a session's Claude Code."""
+    person = access_person(request[PRINCIPAL], "stop")
+    links, session_id = request.app[LINKS], request.match_info["session_id"]
+    session = await do_stop(request.app[DB], person, request.remote or "", session_id, links.takes_orders)
+    links.end(session)
+    return answer_json({"session_id": session.session_id, "state": session.state}, 202)
 
 
 async def show_message(request: web.Request) -> web.Response:
@@ -190,8 +197,8 @@ async def show_usage(request: web.Request) -> web.Response:
     days = [query.get(name, "") for name in ("from", "to")]
     if not all(_DAY.fullmatch(day) for day in days if day):
         raise Unprocessable("from and to are days: 2026-11-21.")
-    limit = _read_limit(request, USAGE_ROWS)
-    after = _read_cursor(query.get("cursor"))
+    limit = read_limit(request, USAGE_ROWS)
+    after = read_cursor(query.get("cursor"))
     async with request.app[DB].read() as conn:
         rows = await queries.list_usage(
             conn,
@@ -206,7 +213,7 @@ async def show_usage(request: web.Request) -> web.Response:
     return answer_json(
         {
             "days": [usage_json(row) for row in rows[:limit]],
-            "next": _build_cursor(int(last.day.replace("-", "")), last.model) if last else None,
+            "next": build_cursor(int(last.day.replace("-", "")), last.model) if last else None,
         }
     )
 
@@ -222,8 +229,8 @@ async def search(request: web.Request) -> web.Response:
     kind = query.get("kind") or None
     if kind is not None and kind not in SEARCHED:
         raise Unprocessable(f"kind must be one of {', '.join(SEARCHED)}.")
-    limit = _read_limit(request, HITS)
-    before = _read_cursor(query.get("cursor"))
+    limit = read_limit(request, HITS)
+    before = read_cursor(query.get("cursor"))
     wanted = Wanted(
         terms=terms,
         session_id=query.get("session") or None,
@@ -239,7 +246,7 @@ async def search(request: web.Request) -> web.Response:
         raise SearchTooSlow(
             f"Given up after {searches.seconds:g} s. Search for rarer words, or in one session, machine or kind."
         ) from None
-    return answer_json({"hits": [hit_json(hit) for hit in hits], "next": _build_cursor(last, "") if last else None})
+    return answer_json({"hits": [hit_json(hit) for hit in hits], "next": build_cursor(last, "") if last else None})
 
 
 async def take_events(request: web.Request) -> web.Response:
@@ -256,48 +263,7 @@ async def take_events(request: web.Request) -> web.Response:
     return answer_json({"committed": committed, "rejected": rejected})
 
 
-async def read_body(request: web.Request, shape: type[T], limit: int) -> T:
-    """The JSON body; a wrong media type, a wrong shape or one too large is refused before anything is done."""
-    if request.content_type != "application/json":
-        raise BadRequest("The body must be JSON, with Content-Type: application/json.")
-    if (request.content_length or 0) > limit:
-        raise web.HTTPRequestEntityTooLarge(limit, request.content_length or 0)
-    raw = await read_bytes(request)
-    if len(raw) > limit:
-        raise web.HTTPRequestEntityTooLarge(limit, len(raw))
-    try:
-        return msgspec.json.decode(raw, type=shape)
-    except msgspec.ValidationError as error:
-        raise Unprocessable(f"The body doesn't fit: {error}.") from error
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise BadRequest("The body isn't JSON.") from error
-
-
-def _read_limit(request: web.Request, most: int = PAGE) -> int:
-    try:
-        limit = int(request.query.get("limit", most))
-    except ValueError:
-        raise Unprocessable("limit must be a number.") from None
-    if limit < 1:
-        raise Unprocessable("limit must be at least 1.")
-    return min(limit, most)
-
-
 def _say_day(number: int) -> str:
     """20261121 as a day."""
     digits = f"{number:08}"
     return f"{digits[:4]}-{digits[4:6]}-{digits[6:]}"
-
-
-def _build_cursor(number: int, name: str) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode((number, name))).decode()
-
-
-def _read_cursor(cursor: str | None) -> tuple[int, str] | None:
-    if not cursor:
-        return None
-    try:
-        place: tuple[int, str] = msgspec.json.decode(base64.urlsafe_b64decode(cursor), type=Cursor)
-    except (binascii.Error, ValueError, msgspec.DecodeError):
-        raise Unprocessable("That cursor isn't one of ours.") from None
-    return place

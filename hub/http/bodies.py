@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any, Literal
 from urllib.parse import parse_qsl
 
 import msgspec
 from aiohttp import web
 
+from hub.core.model import Verdict
+from hub.core.rules import Behavior, Hours
 from hub.errors import BadRequest, TooSlow
 from wire.frames import Event, When
 
@@ -36,6 +39,55 @@ class Move(msgspec.Struct, forbid_unknown_fields=True):
     """Where a queued message goes: before another one of its session, or last."""
 
     before: str | None = None
+
+
+class NewVerdict(msgspec.Struct, forbid_unknown_fields=True):
+    """The answer to what ``digest`` was made of: one of the decision's ``offers``.
+
+    ``message``: to Claude, with a denial. ``input``: allow with this one instead; of a plan, ``{"plan": text}``.
+    ``remember``: allow, and save the suggestion at this index. ``answers``: to questions, by the question's text, a
+    text or a list of choices; to a form, by the field's name. ``mode``: into which a plan is approved. ``stop``: deny,
+    and Claude's turn ends. A form is declined by ``deny``, and cancelled by ``deny`` with ``stop``.
+    """
+
+    digest: str
+    behavior: Literal["allow", "deny"]
+    message: str | None = None
+    input: dict[str, Any] | None = None
+    remember: int | None = None
+    answers: dict[str, Any] | None = None
+    mode: str | None = None
+    stop: bool = False
+
+    def build_verdict(self) -> Verdict:
+        """What is decided. A blank message is none."""
+        return Verdict(
+            behavior=self.behavior,
+            message=self.message if self.message and self.message.strip() else None,
+            input=self.input,
+            remember=self.remember,
+            answers=self.answers,
+            mode=self.mode,
+            stop=self.stop,
+        )
+
+
+class NewRule(msgspec.Struct, forbid_unknown_fields=True):
+    """What is answered without a person from now on: permissions only, and only where all of the input is known.
+
+    ``tools``: patterns in Claude Code's own form: ``WebFetch``, ``WebFetch(domain:example.com)``, ``Bash(git status)``,
+    ``Bash(git log:*)``, ``mcp__server__*``. One that allows a beginning (``:*``) fits no command that chains or
+    substitutes; one that denies fits wherever the command could be meant. Where any rule denies, none allows.
+    ``machine``: an id; ``project``: a folder and what is below; null is every one. ``hours``: from a time of the day to
+    another, past midnight if it ends earlier. ``message``: told to Claude with a denial.
+    """
+
+    behavior: Behavior
+    tools: list[str]
+    machine: str | None = None
+    project: str | None = None
+    hours: Hours | None = None
+    message: str | None = None
 
 
 class Join(msgspec.Struct, forbid_unknown_fields=True):

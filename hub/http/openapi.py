@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from hub import __version__
-from hub.http.bodies import Batch, Join, Move, NewMessage, PushSubscription
-
-Schema = dict[str, Any]
-
-_TEXT: Schema = {"type": "string"}
-_TIME: Schema = {"type": "string", "format": "date-time"}
-_NUMBER: Schema = {"type": "integer"}
-_DECIMAL: Schema = {"type": "number"}
-_YES_NO: Schema = {"type": "boolean"}
-_TOKENS: dict[str, Schema] = dict.fromkeys(("input", "output", "cache_read", "cache_write"), _NUMBER)
+from hub.http.bodies import Batch, Join, Move, NewMessage, NewRule, NewVerdict, PushSubscription
+from hub.http.schemas import (
+    DECIMAL,
+    TEXT,
+    TOKENS,
+    Schema,
+    build_records,
+    list_of,
+    object_of,
+    or_null,
+    ref,
+)
 
 _SEARCH = (
     "q: words, or several in double quotes that stand together; the last may be the beginning of one (from three "
@@ -27,27 +27,36 @@ _SEARCH = (
     "is given up (422, search_too_slow); where many search at once, some are asked to come again (503, busy)."
 )
 
+_VERDICT = (
+    "200: Claude Code has it. 202: the decision is in the state sending; the verdict is kept, and given once its "
+    "machine is back. 409: already_decided, somebody was first or nobody waits any more; changed, the digest is "
+    "another; not_taken, nothing on the machine took it, and the decision is open again. Each of these carries the "
+    "decision as it is now, as error.decision. 422 says why the verdict isn't one of those offered."
+)
+
 
 def build_openapi() -> Schema:
     """The whole document."""
     bodies, components = msgspec.json.schema_components(
-        [NewMessage, Move, Join, Batch, PushSubscription], ref_template="#/components/schemas/{name}"
+        [NewMessage, Move, Join, Batch, NewVerdict, NewRule, PushSubscription],
+        ref_template="#/components/schemas/{name}",
     )
-    new_message, move, join, batch, subscription = bodies
-    session, entry, message = (_ref(name) for name in ("Session", "Entry", "Message"))
-    sent = _object(message_id=_TEXT, session_id=_TEXT, state=_TEXT)
+    new_message, move, join, batch, new_verdict, new_rule, subscription = bodies
+    session, entry, message = (ref(name) for name in ("Session", "Entry", "Message"))
+    decision = ref("Decision")
+    sent = object_of(message_id=TEXT, session_id=TEXT, state=TEXT)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Heliograph", "version": __version__},
         "security": [{"bearer": []}, {"cookie": []}],
         "paths": {
-            "/healthz": {"get": _call("The hub is up", _object(ok={"type": "boolean"}), security=[])},
+            "/healthz": {"get": _call("The hub is up", object_of(ok={"type": "boolean"}), security=[])},
             "/api/v1/openapi.json": {"get": _call("This document", {"type": "object"})},
-            "/api/v1/whoami": {"get": _call("Whom these credentials stand for", _object(kind=_TEXT, name=_TEXT))},
+            "/api/v1/whoami": {"get": _call("Whom these credentials stand for", object_of(kind=TEXT, name=TEXT))},
             "/api/v1/join": {
                 "post": _call(
                     "Pair a machine: a code for a key",
-                    _object(machine_id=_TEXT, machine_name=_TEXT, key=_TEXT),
+                    object_of(machine_id=TEXT, machine_name=TEXT, key=TEXT),
                     body=join,
                     security=[],
                     refusals=(403, 422, 429),
@@ -56,7 +65,7 @@ def build_openapi() -> Schema:
             "/api/v1/sessions": {
                 "get": _call(
                     "Sessions, the latest active first",
-                    _object(sessions=_list(session), next=_or_null(_TEXT)),
+                    object_of(sessions=list_of(session), next=or_null(TEXT)),
                     query=("state", "machine", "q", "limit", "cursor"),
                     refusals=(422,),
                 )
@@ -67,7 +76,7 @@ def build_openapi() -> Schema:
             "/api/v1/sessions/{session_id}/timeline": {
                 "get": _call(
                     "Its entries, in order",
-                    _object(entries=_list(entry), next=_or_null(_TEXT)),
+                    object_of(entries=list_of(entry), next=or_null(TEXT)),
                     path=("session_id",),
                     query=("after", "limit"),
                     refusals=(404, 422),
@@ -81,6 +90,24 @@ def build_openapi() -> Schema:
                     path=("session_id",),
                     body=new_message,
                     refusals=(404, 413, 422),
+                )
+            },
+            "/api/v1/sessions/{session_id}/interrupt": {
+                "post": _call(
+                    "Have Claude stop at its next step; what it waits for is denied",
+                    object_of(session_id=TEXT, state=TEXT),
+                    status=202,
+                    path=("session_id",),
+                    refusals=(404, 409),
+                )
+            },
+            "/api/v1/sessions/{session_id}/stop": {
+                "post": _call(
+                    "End a session's Claude Code",
+                    object_of(session_id=TEXT, state=TEXT),
+                    status=202,
+                    path=("session_id",),
+                    refusals=(404, 409),
                 )
             },
             "/api/v1/messages/{message_id}": {
@@ -110,12 +137,45 @@ def build_openapi() -> Schema:
                     refusals=(404, 409, 413, 422),
                 )
             },
+            "/api/v1/decisions": {
+                "get": _call(
+                    "What sessions wait for and have waited for, the oldest first",
+                    object_of(decisions=list_of(decision), next=or_null(TEXT)),
+                    query=("state", "session", "limit", "cursor"),
+                    refusals=(422,),
+                )
+            },
+            "/api/v1/decisions/{decision_id}": {
+                "get": _call("One decision", decision, path=("decision_id",), refusals=(404,))
+            },
+            "/api/v1/decisions/{decision_id}/verdict": {
+                "post": {
+                    **_call(
+                        "Decide",
+                        decision,
+                        path=("decision_id",),
+                        body=new_verdict,
+                        refusals=(404, 409, 413, 422),
+                        later=True,
+                    ),
+                    "description": _VERDICT,
+                }
+            },
+            "/api/v1/rules": {
+                "get": _call(
+                    "What is answered without a person, the oldest first", object_of(rules=list_of(ref("Rule")))
+                ),
+                "post": _call("Make a rule", ref("Rule"), status=201, body=new_rule, refusals=(409, 413, 422)),
+            },
+            "/api/v1/rules/{rule_id}": {
+                "delete": _call("Remove a rule", ref("Rule"), path=("rule_id",), refusals=(404,))
+            },
             "/api/v1/usage": {
                 "get": _call(
                     "Tokens and cost a day and model",
-                    _object(
-                        days=_list(_object(day=_TEXT, model=_TEXT, **_TOKENS, cost_usd=_or_null(_DECIMAL))),
-                        next=_or_null(_TEXT),
+                    object_of(
+                        days=list_of(object_of(day=TEXT, model=TEXT, **TOKENS, cost_usd=or_null(DECIMAL))),
+                        next=or_null(TEXT),
                     ),
                     query=("from", "to", "session", "machine", "limit", "cursor"),
                     refusals=(422,),
@@ -125,7 +185,7 @@ def build_openapi() -> Schema:
                 "get": {
                     **_call(
                         "Entries that have all the words, the latest first",
-                        _object(hits=_list(_ref("Hit")), next=_or_null(_TEXT)),
+                        object_of(hits=list_of(ref("Hit")), next=or_null(TEXT)),
                         query=("q", "session", "machine", "kind", "limit", "cursor"),
                         refusals=(422, 503),
                     ),
@@ -135,11 +195,11 @@ def build_openapi() -> Schema:
             "/api/v1/push": {
                 "get": _call(
                     "The key that browsers subscribe to, and those in which you are told",
-                    _object(public_key=_TEXT, devices=_list(_ref("Device"))),
+                    object_of(public_key=TEXT, devices=list_of(ref("Device"))),
                 ),
                 "post": _call(
                     "Be told in this browser what needs you",
-                    _ref("Device"),
+                    ref("Device"),
                     status=201,
                     body=subscription,
                     refusals=(409, 413, 422),
@@ -148,7 +208,7 @@ def build_openapi() -> Schema:
             "/api/v1/push/{subscription_id}": {
                 "delete": _call(
                     "Be told in it no more",
-                    _object(subscription_id=_TEXT),
+                    object_of(subscription_id=TEXT),
                     path=("subscription_id",),
                     refusals=(404,),
                 )
@@ -156,7 +216,7 @@ def build_openapi() -> Schema:
             "/api/v1/push/{subscription_id}/test": {
                 "post": _call(
                     "Show a notification in it",
-                    _object(subscription_id=_TEXT),
+                    object_of(subscription_id=TEXT),
                     path=("subscription_id",),
                     refusals=(404, 502),
                 )
@@ -164,81 +224,19 @@ def build_openapi() -> Schema:
             "/api/v1/events": {
                 "post": _call(
                     "Store a machine's events; answers after the commit",
-                    _object(committed=_list(_TEXT), rejected=_list(_object(event_id=_TEXT, code=_TEXT))),
+                    object_of(committed=list_of(TEXT), rejected=list_of(object_of(event_id=TEXT, code=TEXT))),
                     body=batch,
                     refusals=(413, 422, 503),
                 )
             },
         },
         "components": {
-            "schemas": {**components, **_records()},
+            "schemas": {**components, **build_records()},
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "cookie": {"type": "apiKey", "in": "cookie", "name": "heliograph_<port>"},
             },
         },
-    }
-
-
-def _records() -> dict[str, Schema]:
-    return {
-        "Error": _object(error=_object(code=_TEXT, message=_TEXT)),
-        "Session": _object(
-            session_id=_TEXT,
-            title=_TEXT,
-            machine=_object(id=_TEXT, name=_TEXT),
-            cwd=_TEXT,
-            branch=_or_null(_TEXT),
-            state={"enum": ["working", "needs_you", "idle", "offline", "ended"]},
-            model=_or_null(_TEXT),
-            permission_mode=_or_null(_TEXT),
-            context=_object(used=_or_null(_NUMBER), window=_or_null(_NUMBER), percent=_or_null(_NUMBER)),
-            cost_usd=_or_null(_DECIMAL),
-            cost_is_estimate=_YES_NO,
-            usage=_map(_object(**_TOKENS)),
-            limits=_or_null(_map(_object(used_percent=_DECIMAL, resets_at=_or_null(_TIME)))),
-            delivery={"enum": ["channel", "wake", "next_turn", "none"]},
-            delivery_reason=_or_null(_object(code=_TEXT, text=_TEXT)),
-            foreign=_YES_NO,
-            lineage=_or_null(_object(previous=_or_null(_TEXT), relation=_TEXT)),
-            next_session_id=_or_null(_TEXT),
-            open_decisions=_NUMBER,
-            queue=_list(_TEXT),
-            preview=_or_null(_object(kind=_TEXT, text=_TEXT, tool_name=_or_null(_TEXT))),
-            started_at=_TIME,
-            last_activity_at=_TIME,
-            turn_started_at=_or_null(_TIME),
-            change_id=_NUMBER,
-        ),
-        "Entry": {
-            **_object(entry_id=_TEXT, session_id=_TEXT, kind=_TEXT, position=_NUMBER, at=_TIME, change_id=_NUMBER),
-            "additionalProperties": True,
-            "description": "Beside these, the fields of its kind.",
-        },
-        "Hit": _object(
-            session_id=_TEXT,
-            session_title=_TEXT,
-            entry_id=_TEXT,
-            kind=_TEXT,
-            position=_NUMBER,
-            at=_TIME,
-            snippet=_object(text=_TEXT, marks=_list(_list(_NUMBER))),
-        ),
-        "Device": _object(
-            subscription_id=_TEXT, label=_TEXT, here=_YES_NO, created_at=_TIME, failed_at=_or_null(_TIME)
-        ),
-        "Message": _object(
-            message_id=_TEXT,
-            session_id=_TEXT,
-            author=_TEXT,
-            text=_TEXT,
-            when=_TEXT,
-            state=_TEXT,
-            via=_or_null(_TEXT),
-            again=_or_null(_TEXT),
-            created_at=_TIME,
-            receipts=_list(_object(state=_TEXT, at=_TIME, evidence=_TEXT, event_id=_TEXT)),
-        ),
     }
 
 
@@ -252,16 +250,19 @@ def _call(
     body: Schema | None = None,
     security: list[Schema] | None = None,
     refusals: tuple[int, ...] = (),
+    later: bool = False,
 ) -> Schema:
+    done = {"description": "Done", "content": {"application/json": {"schema": answer}}}
     call: Schema = {
         "summary": summary,
         "responses": {
-            str(status): {"description": "Done", "content": {"application/json": {"schema": answer}}},
+            str(status): done,
+            **({"202": done | {"description": "Kept until it can be done"}} if later else {}),
             **{str(code): _refusal() for code in (*refusals, *(() if security == [] else (401, 403)))},
         },
     }
-    parameters = [{"name": name, "in": "path", "required": True, "schema": _TEXT} for name in path]
-    parameters += [{"name": name, "in": "query", "required": False, "schema": _TEXT} for name in query]
+    parameters = [{"name": name, "in": "path", "required": True, "schema": TEXT} for name in path]
+    parameters += [{"name": name, "in": "query", "required": False, "schema": TEXT} for name in query]
     if parameters:
         call["parameters"] = parameters
     if body is not None:
@@ -272,24 +273,4 @@ def _call(
 
 
 def _refusal() -> Schema:
-    return {"description": "Refused", "content": {"application/json": {"schema": _ref("Error")}}}
-
-
-def _ref(name: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _object(**properties: Schema) -> Schema:
-    return {"type": "object", "required": list(properties), "properties": properties}
-
-
-def _list(items: Schema) -> Schema:
-    return {"type": "array", "items": items}
-
-
-def _map(values: Schema) -> Schema:
-    return {"type": "object", "additionalProperties": values}
-
-
-def _or_null(schema: Schema) -> Schema:
-    return {"anyOf": [schema, {"type": "null"}]}
+    return {"description": "Refused", "content": {"application/json": {"schema": ref("Error")}}}

@@ -13,8 +13,9 @@ from hub.core.push import name_browser
 from hub.db.subscriptions import list_subscriptions
 from hub.errors import PushFailed
 from hub.http.answers import answer_json
-from hub.http.api import SMALL_BODY_BYTES, read_body
+from hub.http.api import SMALL_BODY_BYTES
 from hub.http.bodies import PushSubscription
+from hub.http.reading import read_body
 from hub.keys import DB, PRINCIPAL, PUSH, SETTINGS
 
 WORKER = Path(__file__).resolve().parents[2] / "web" / "static" / "sw.js"

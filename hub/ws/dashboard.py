@@ -104,11 +104,14 @@ async def _catch_up(app: web.Application, watcher: Watcher, after: int, seen: in
     async with app[DB].read() as conn:
         sessions = await queries.list_sessions(conn, after_change=after, limit=CATCH_UP + 1)
         entries = await _changed_entries(conn, watcher, after)
+        decisions = await queries.list_decisions(
+            conn, session_id=watcher.session_id, after_change=after, limit=CATCH_UP + 1
+        )
         missing = {entry.session_id for entry in entries} - {session.session_id for session in sessions}
         sessions += await load_sessions(conn, missing)
-    if after > seen or len(sessions) > CATCH_UP or len(entries) > CATCH_UP:
+    if after > seen or max(len(sessions), len(entries), len(decisions)) > CATCH_UP:
         return text_of({"reload": True, "change_id": seen})
-    return app[LIVE].build_first(watcher, seen, sessions, entries)
+    return app[LIVE].build_first(watcher, seen, sessions, entries, decisions)
 
 
 async def _changed_entries(conn: AsyncConnection, watcher: Watcher, after: int) -> list[Entry]:

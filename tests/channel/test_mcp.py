@@ -44,7 +44,10 @@ def test_initialize_settles_the_version_and_says_it_is_a_channel(wanted: str, sp
     effects = ask("initialize", {"protocolVersion": wanted, "clientInfo": {"name": "x", "version": "2.1.329"}})
     result = sent(effects)["result"]
     assert result["protocolVersion"] == spoken
-    assert result["capabilities"] == {"tools": {}, "experimental": {"claude/channel": {}}}
+    assert result["capabilities"] == {
+        "tools": {},
+        "experimental": {"claude/channel": {}, "claude/channel/permission": {}},
+    }
     assert result["serverInfo"]["name"] == "heliograph"
 
 

@@ -101,7 +101,7 @@ class Claude:
 
     def asks(self, tool_name: str = "Bash", tool_input: Any = None, **fields: Any) -> Event:
         """PermissionRequest: it names no call."""
-        return self._tool("PermissionRequest", tool_name, tool_input, permission_suggestions=[], **fields)
+        return self._tool("PermissionRequest", tool_name, tool_input, **{"permission_suggestions": [], **fields})
 
     def post_tool(self, tool_use_id: str, tool_name: str = "Bash", tool_input: Any = None, **fields: Any) -> Event:
         """PostToolUse."""

@@ -26,13 +26,28 @@ from hub.db.schema import metadata
 from hub.db.search import index_some
 from hub.keys import LINKS, LIVE
 from tests.hub.claude import Claude
-from wire.frames import Ack, Event, Events, HubFrame, Push, Rejected, Welcome, decode_from_hub, encode
+from wire.frames import (
+    Ack,
+    Event,
+    Events,
+    HubFrame,
+    Push,
+    Rejected,
+    Settled,
+    Verdict,
+    Welcome,
+    decode_from_hub,
+    encode,
+)
 
 Found = TypeVar("Found")
 Kind = TypeVar("Kind")
 
 PATIENCE = 10.0
 """Seconds until a wait has failed."""
+
+UNASKED = (Push, Verdict, Settled)
+"""Frames that come between an answer and its question."""
 
 CSRF = re.compile(r'name="csrf-token" content="([^"]+)"')
 
@@ -233,6 +248,10 @@ class Hub:
         """Until nothing is being pushed: what was to be written to links is written."""
         await until(lambda: not self.app[LINKS]._tasks, "pushes done")
 
+    async def links_gone(self) -> None:
+        """Until the hub has noticed that no channel is connected any more."""
+        await until(lambda: not self.app[LINKS]._links, "links gone")
+
     async def indexed(self) -> None:
         """Until search finds everything."""
 
@@ -281,7 +300,12 @@ class Channel:
 
     socket: aiohttp.ClientWebSocketResponse
     seq: int = 0
-    pushes: list[Push] = field(default_factory=list)
+    kept: list[HubFrame] = field(default_factory=list)
+
+    @property
+    def pushes(self) -> list[Push]:
+        """The messages that came in between."""
+        return [frame for frame in self.kept if isinstance(frame, Push)]
 
     async def say(self, frame: Any) -> None:
         """Send a frame of ours, or text as it is."""
@@ -296,15 +320,19 @@ class Channel:
         return Closed(self.socket.close_code)
 
     async def expect(self, kind: type[Kind]) -> Kind:
-        """The next frame but pushes, which are kept for ``next_push``."""
-        while isinstance(frame := await self.hear(), Push) and kind is not Push:
-            self.pushes.append(frame)
-        assert isinstance(frame, kind), frame
+        """The next frame of this kind; what the hub says in between without being asked is kept for later."""
+        for known in self.kept:
+            if isinstance(known, kind):
+                self.kept.remove(known)
+                return known
+        while not isinstance(frame := await self.hear(), kind):
+            assert isinstance(frame, UNASKED), frame
+            self.kept.append(frame)
         return frame
 
     async def next_push(self) -> Push:
         """The next message for Claude."""
-        return self.pushes.pop(0) if self.pushes else await self.expect(Push)
+        return await self.expect(Push)
 
     async def send(self, *events: Event) -> list[Rejected]:
         """A batch, committed."""

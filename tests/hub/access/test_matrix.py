@@ -58,6 +58,27 @@ ROUTES = {
         "POST", "/api/v1/messages/MESSAGE/move", WRITERS, body={"before": None}
     ),
     ("DELETE", "/api/v1/messages/{message_id}"): Route("DELETE", "/api/v1/messages/MESSAGE", WRITERS),
+    ("GET", "/api/v1/decisions"): Route("GET", "/api/v1/decisions?state=open", SIGNED_IN),
+    ("GET", "/api/v1/decisions/{decision_id}"): Route("GET", "/api/v1/decisions/DECISION", SIGNED_IN),
+    ("POST", "/api/v1/decisions/{decision_id}/verdict"): Route(
+        "POST",
+        "/api/v1/decisions/DECISION/verdict",
+        WRITERS,
+        body={"digest": "another", "behavior": "allow"},
+        status=(409,),
+        code="changed",
+    ),
+    ("GET", "/api/v1/rules"): Route("GET", "/api/v1/rules", SIGNED_IN),
+    ("POST", "/api/v1/rules"): Route(
+        "POST",
+        "/api/v1/rules",
+        frozenset({"owner", "browser"}),
+        body={"behavior": "deny", "tools": ["WebFetch"]},
+        status=(201,),
+    ),
+    ("DELETE", "/api/v1/rules/{rule_id}"): Route(
+        "DELETE", "/api/v1/rules/none", frozenset({"owner", "browser"}), status=(404,), code="not_found"
+    ),
     ("GET", "/api/v1/usage"): Route("GET", "/api/v1/usage", SIGNED_IN),
     ("GET", "/api/v1/search"): Route("GET", "/api/v1/search?q=hello", SIGNED_IN),
     ("GET", "/api/v1/push"): Route("GET", "/api/v1/push", SIGNED_IN),
@@ -100,12 +121,18 @@ async def credentials(hub: Hub, role: str) -> dict[str, str]:
 
 @pytest.fixture
 async def fill_in(hub: Hub) -> Callable[[str], str]:
-    """Puts a session, a queued message and the static folder into a path."""
+    """Puts a session, a queued message, an open decision and the static folder into a path."""
     claude = Claude()
-    await hub.post_events(claude.start())
+    asked = claude.asks()
+    await hub.post_events(claude.start(), asked)
     message = await hub.send(claude.session_id)
     static = next(r.get_info()["prefix"] for r in hub.app.router.resources() if "prefix" in r.get_info())
-    names = {"SESSION": claude.session_id, "MESSAGE": message["message_id"], "STATIC": static}
+    names = {
+        "SESSION": claude.session_id,
+        "MESSAGE": message["message_id"],
+        "STATIC": static,
+        "DECISION": asked.event_id,
+    }
 
     def fill(path: str) -> str:
         for name, value in names.items():

@@ -32,6 +32,7 @@ HOSTILE = [
 WRITES: list[tuple[str, str, Any]] = [
     ("POST", "/api/v1/sessions/SESSION/messages", {"text": "forged"}),
     ("DELETE", "/api/v1/messages/MESSAGE", None),
+    ("POST", "/api/v1/decisions/DECISION/verdict", {"digest": "d", "behavior": "allow"}),
     ("POST", "/api/v1/events", {"events": []}),
     ("POST", "/api/v1/join", {"code": "AAAA-BBBB", "name": "n", "user": "u", "os": "o"}),
     ("POST", "/sign-out", None),
@@ -41,7 +42,7 @@ SOCKETS = ["/ws/dashboard", "/ws/dashboard?format=json", "/ws/dashboard?view=ses
 
 
 class World:
-    """A hub with a session and a queued message, a signed-in browser, and every row as it was."""
+    """A hub with a session, a queued message and an open decision, a signed-in browser, and every row as it was."""
 
     def __init__(self, hub: Hub, browser: Browser, names: dict[str, str], before: Any) -> None:
         self.hub = hub
@@ -61,10 +62,11 @@ class World:
 @pytest.fixture
 async def world(hub: Hub) -> World:
     claude = Claude()
-    await hub.post_events(claude.start())
+    asked = claude.asks()
+    await hub.post_events(claude.start(), asked)
     message = await hub.send(claude.session_id)
     browser = await hub.browser()
-    names = {"SESSION": claude.session_id, "MESSAGE": message["message_id"]}
+    names = {"SESSION": claude.session_id, "MESSAGE": message["message_id"], "DECISION": asked.event_id}
     return World(hub, browser, names, await hub.snapshot())
 
 

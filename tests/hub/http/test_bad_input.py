@@ -12,7 +12,7 @@ from tests.hub.kit import Answer, Hub
 from wire.frames import FRAME_BYTES
 
 JSON = {"Content-Type": "application/json"}
-POSTS = ("/api/v1/sessions/s/messages", "/api/v1/events", "/api/v1/join")
+POSTS = ("/api/v1/sessions/s/messages", "/api/v1/events", "/api/v1/join", "/api/v1/decisions/d/verdict")
 
 
 async def post(hub: Hub, path: str, data: bytes, content_type: str | None = "application/json") -> Answer:

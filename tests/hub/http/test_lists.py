@@ -54,6 +54,7 @@ async def test_a_session_has_all_of_the_contract(hub: Hub) -> None:
         "started_at": "2026-11-21T06:38:13.640Z",
         "last_activity_at": "2026-11-21T06:38:13.710Z",
         "turn_started_at": None,
+        "interrupted_at": None,
         "change_id": 0,
     }
     assert (await hub.get("/api/v1/sessions"))["sessions"] == [session]

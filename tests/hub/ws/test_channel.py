@@ -472,7 +472,7 @@ class TestTheEndOfALink:
             await hub.stop_links()
         links = hub.app[LINKS]
         links._restart_grace = 0.01
-        links.start([(hub.secrets.atlas.machine_id, claude.pid, claude.session_id)], [])
+        links.start([(hub.secrets.atlas.machine_id, claude.pid, claude.session_id)], [], [])
         await until(lambda: is_in_state(hub, claude, "offline"), "offline")
 
     @staticmethod
