@@ -180,6 +180,18 @@ def test_a_push_shows_what_the_hub_says_of_it(worker: Any) -> None:
     wait_until(lambda: not list_notifications(page), "it withdrawn")
 
 
+def test_what_it_shows_the_worker_asks_the_hub(worker: Any, hub: Hub, session: PeerSession) -> None:
+    page, push, _ = worker
+    session.start()
+    with session.link():
+        session.prompt("Ship it")
+        session.tell("PermissionRequest", tool_name="Bash", tool_input={"command": "git push"})
+        [decision] = hub.api.client.get("/api/v1/decisions", session=session.session_id)["decisions"]
+        push({"decision_id": decision["decision_id"], "session_id": session.session_id, "n": 1})
+        shown = wait_until(lambda: list_notifications(page), "the notification")
+        assert shown == [["Ship it", "Claude asks to use Bash: git push", decision["decision_id"]]]
+
+
 def test_what_the_hub_cannot_tell_is_shown_without_it(worker: Any, allowed: Visitor) -> None:
     allowed.expect("404")
     page, push, _ = worker
