@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -173,22 +174,32 @@ def test_an_offered_mode_holds_for_the_session(start: AskedStart, project: Path)
 
 
 @pytest.mark.parametrize(
-    ("mode", "asks"), [("acceptEdits", ["WebFetch"]), ("auto", []), ("bypassPermissions", []), ("plan", ["WebFetch"])]
+    ("mode", "call", "asks"),
+    [
+        ("acceptEdits", use("WebFetch", url="http://127.0.0.1:9/page", prompt="What?"), True),
+        ("acceptEdits", use("Bash", command="touch one", description="Make"), False),
+        ("bypassPermissions", use("WebFetch", url="http://127.0.0.1:9/page", prompt="What?"), False),
+        ("plan", use("Write", file_path="plan.txt", content="x"), True),
+        ("auto", use("Write", file_path="auto.txt", content="x"), False),
+    ],
+    ids=["acceptEdits: the net", "acceptEdits: files", "bypassPermissions", "plan", "auto"],
 )
 def test_each_mode_asks_here_for_what_it_asks_in_the_terminal(
-    mode: str, asks: list[str], start: AskedStart, machine: Machine
+    mode: str, call: dict[str, Any], asks: bool, start: AskedStart, machine: Machine, project: Path
 ) -> None:
     allow_bypass(machine)
+    if path := call["input"].get("file_path"):
+        call = use(call["use"], **{**call["input"], "file_path": str(project / path)})
     asked = start("--permission-mode", mode)
-    fetch = use("WebFetch", url="http://127.0.0.1:9/page", prompt="What?")
     question = use("AskUserQuestion", questions=[QUESTION])
-    asked.play([fetch], [question])
-    for name in asks:
-        asked.decide("deny", asked.wait_for(tool_name=name))
+    asked.play([call], [question])
+    if asks:
+        asked.decide("deny", asked.wait_for(tool_name=call["use"]))
     decision = asked.wait_for(kind="question")
     assert decision["questions"] == question["input"]["questions"]
     asked.decide("allow", decision, answers={"Which size?": "L"})
     asked.wait_until_idle()
+    assert len(asked.api.list_decisions(asked.session_id)) == 1 + asks
 
 
 QUESTION = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -16,6 +16,7 @@ class Process:
     pid: int
     started: str
     command: str
+    parent: int = field(compare=False)
 
     def __str__(self) -> str:
         return f"{self.pid} {self.command}"
@@ -98,7 +99,7 @@ def _look_at(pid: int) -> Process | None:
     except OSError:
         return None
     command = b" ".join(words).decode(errors="replace").strip() or "(zombie)"
-    return Process(pid, fields[19], command[:200])
+    return Process(pid, fields[19], command[:200], int(fields[1]))
 
 
 def _stat_fields(pid: int) -> list[str] | None:
