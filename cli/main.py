@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from cli import exits
-from cli.arguments import read_host, read_port, read_public_url
+from cli.arguments import read_host, read_port, read_public_url, read_push_host
 from cli.errors import CliError
 
 DEFAULT_PORT = 7878
@@ -79,6 +79,14 @@ def _add_hub_commands(commands: Commands[argparse.ArgumentParser]) -> None:
         type=read_public_url,
         metavar="URL",
         help="where browsers and machines reach it, if not host:port",
+    )
+    hub.add_argument(
+        "--push-host",
+        type=read_push_host,
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="a push service of your own beside the browsers' known ones; may be repeated",
     )
     migrate = _add(commands, "migrate", "cli.hub_commands:migrate", "bring the hub's database to this version")
     migrate.add_argument("--database", metavar="URL", help="default: SQLite in HELIOGRAPH_HOME/hub")
