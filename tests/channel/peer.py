@@ -71,6 +71,10 @@ class Claude:
         return self.home / "run" / f"{os.getpid()}.sock"
 
     @property
+    def halt(self) -> Path:
+        return self.home / "run" / f"{os.getpid()}.stop"
+
+    @property
     def config(self) -> Path:
         return self.home / "claude"
 
