@@ -69,7 +69,7 @@ def test_a_background_agent_works_and_asks_while_the_session_takes_messages(
     wait_for_state(api, session_id, "working")
     model.open(gate)
     wait_for_state(api, session_id, "needs_you")
-    confirm(claude, DIALOG)
+    api.decide(api.wait_for_decision(session_id, answered_by="hook"), "allow")  # the terminal shows no dialog so far
     wait_for_state(api, session_id, "idle")
 
 
