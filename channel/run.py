@@ -243,6 +243,8 @@ class Channel:
                 self._log.info("the status file says what no hook did: %s", correction)
                 body = {"hook_event_name": correction, "session_id": status.session_id, "since": status.at}
                 self._owed.add(body)
+                if correction == "ChannelIdle":
+                    self._deciding.end_turn(status.session_id)
 
     def _report_gone_on(self) -> None:
         """The turn that was interrupted is over, the one that is under way isn't."""

@@ -13,16 +13,19 @@ from hub.access.principals import Principals
 from hub.config import Settings, find_command
 from hub.db import queries
 from hub.db.engine import Database
-from hub.http import admin, api, control, decisions, pages, rules
+from hub.http import admin, api, control, decisions, inbox, pages, push, rules
 from hub.http.middleware import errors, same_site, set_headers, signed_in
 from hub.http.searches import Searches
 from hub.indexer import Indexer
-from hub.keys import DB, LINKS, LIVE, OUTCOMES, PAGES, PRINCIPALS, RULINGS, SEARCHES, SETTINGS, WRONG_SECRETS
+from hub.keys import DB, LINKS, LIVE, OUTCOMES, PAGES, PRINCIPALS, PUSH, RULINGS, SEARCHES, SETTINGS, WRONG_SECRETS
 from hub.links import Links
 from hub.live import Live
 from hub.pages.render import Pages
+from hub.push import Push
 from hub.rulings import Rulings
+from hub.vapid import load_vapid
 from hub.verdicts import Outcomes
+from hub.webpush import Courier
 from hub.ws.channel import channel_socket
 from hub.ws.dashboard import dashboard_socket
 from wire.frames import FRAME_BYTES
@@ -46,21 +49,23 @@ async def build_app(settings: Settings, db: Database) -> web.Application:
         waiting = await queries.list_waiting(conn)
         sending = await queries.list_decisions(conn, states=["sending"], limit=ALL_DECISIONS)
         asked = await queries.list_decisions(conn, states=["open"], limit=ALL_DECISIONS)
-    live = Live(renderer, machines, sessions)
+    live = Live(renderer, machines, sessions, [*asked, *sending])
     links = Links(db)
     by_id = {session.session_id: session for session in sessions}
     links.start(left_over, waiting, [(decision, by_id[decision.session_id]) for decision in sending])
     indexer = Indexer(db)
     rulings = Rulings(db)
     rulings.look_at(asked)
+    pushes = Push(db, Courier(load_vapid(settings.home / "hub", settings.public_url), settings.push_hosts))
+    pushes.look_at(asked)
 
     async def run_beside(_: web.Application) -> AsyncIterator[None]:
-        async with indexer.running(), rulings.running():
+        async with indexer.running(), rulings.running(), pushes.running():
             yield
 
     app.cleanup_ctx.append(run_beside)
     outcomes = Outcomes()
-    db.observers += [live.publish, links.notice, outcomes.notice, rulings.notice, indexer.notice]
+    db.observers += [live.publish, links.notice, outcomes.notice, rulings.notice, pushes.notice, indexer.notice]
     app[SETTINGS] = settings
     app[DB] = db
     app[PRINCIPALS] = Principals(db)
@@ -69,6 +74,7 @@ async def build_app(settings: Settings, db: Database) -> web.Application:
     app[OUTCOMES] = outcomes
     app[RULINGS] = rulings
     app[PAGES] = renderer
+    app[PUSH] = pushes
     app[SEARCHES] = Searches()
     app[WRONG_SECRETS] = WrongSecrets()
     app.on_response_prepare.append(set_headers)
@@ -96,14 +102,21 @@ async def build_app(settings: Settings, db: Database) -> web.Application:
             web.delete("/api/v1/rules/{rule_id}", rules.remove_rule),
             web.get("/api/v1/usage", api.show_usage),
             web.get("/api/v1/search", api.search),
+            web.get("/api/v1/push", push.list_devices),
+            web.post("/api/v1/push", push.subscribe),
+            web.delete("/api/v1/push/{subscription_id}", push.unsubscribe),
+            web.post("/api/v1/push/{subscription_id}/test", push.try_out),
             web.post("/api/v1/events", api.take_events),
             web.get("/ws/channel", channel_socket),
             web.get("/ws/dashboard", dashboard_socket),
             web.get("/", pages.overview),
             web.get("/sessions/{session_id}", pages.session),
+            web.get("/inbox", inbox.inbox),
+            web.get("/inbox/{decision_id}", inbox.inbox),
             web.get("/sign-in", pages.sign_in, name="sign_in"),
             web.post("/sign-in", pages.sign_in_submit, name="do_sign_in"),
             web.post("/sign-out", pages.sign_out),
+            web.get("/sw.js", push.service_worker, name="service_worker"),
         ]
     )
     app.router.add_static(prefix, STATIC, name="static")
