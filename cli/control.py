@@ -9,7 +9,7 @@ from urllib.parse import quote
 from cli import exits, show
 from cli.consent import ask
 from cli.hubclient import HubClient
-from cli.sessions import SHORT_ID, connect_as_person, find_session
+from cli.sessions import connect_as_person, find_session
 
 
 def interrupt(arguments: argparse.Namespace) -> int:
@@ -38,4 +38,4 @@ def _order(hub: HubClient, session: dict[str, Any], what: str) -> None:
 
 def _name(session: dict[str, Any]) -> str:
     where = f"{session['cwd']} on {session['machine']['name']}"
-    return f"{show.plain_line(session['session_id'])[:SHORT_ID]} ({show.plain_line(where)})"
+    return f"{show.plain_line(session['session_id'])[: show.SHORT_ID]} ({show.plain_line(where)})"
