@@ -149,6 +149,20 @@ def test_what_a_person_types_meanwhile_is_done_after_it(
     assert not (project / "never").exists()
 
 
+def test_a_dialog_that_is_open_is_answered_and_the_turn_over(
+    api: Api, model: Model, project: Path, claude: Pane, session_id: str, stop_file: Path
+) -> None:
+    fetch = use("WebFetch", url="https://example.com/", prompt="x")
+    claude.type(f"fetch {model.scene([fetch], [touch(project / 'never')])}")
+    api.wait_for_decision(session_id, answered_by="hook", timeout=SECONDS)
+    order(api, session_id, "interrupt")
+    wait_until_idle(api, session_id, stop_file)
+    (decision,) = api.list_decisions(session_id)
+    assert (decision["state"], decision["decided"]["verdict"]["stop"]) == ("decided", True), decision
+    assert not (project / "never").exists()
+    expect_the_next_prompt_to_work(api, model, session_id, claude, project)
+
+
 def test_an_idle_session_can_not_be_interrupted(api: Api, session_id: str) -> None:
     with pytest.raises(Refused) as refused:
         order(api, session_id, "interrupt")
