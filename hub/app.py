@@ -13,7 +13,7 @@ from hub.access.principals import Principals
 from hub.config import Settings, find_command
 from hub.db import queries
 from hub.db.engine import Database
-from hub.http import admin, api, decisions, pages, push, rules
+from hub.http import admin, api, control, decisions, inbox, pages, push, rules
 from hub.http.middleware import errors, same_site, set_headers, signed_in
 from hub.http.searches import Searches
 from hub.indexer import Indexer
@@ -49,7 +49,7 @@ async def build_app(settings: Settings, db: Database) -> web.Application:
         waiting = await queries.list_waiting(conn)
         sending = await queries.list_decisions(conn, states=["sending"], limit=ALL_DECISIONS)
         asked = await queries.list_decisions(conn, states=["open"], limit=ALL_DECISIONS)
-    live = Live(renderer, machines, sessions)
+    live = Live(renderer, machines, sessions, [*asked, *sending])
     links = Links(db)
     by_id = {session.session_id: session for session in sessions}
     links.start(left_over, waiting, [(decision, by_id[decision.session_id]) for decision in sending])
@@ -88,8 +88,8 @@ async def build_app(settings: Settings, db: Database) -> web.Application:
             web.get("/api/v1/sessions/{session_id}", api.show_session),
             web.get("/api/v1/sessions/{session_id}/timeline", api.show_timeline),
             web.post("/api/v1/sessions/{session_id}/messages", api.send_message),
-            web.post("/api/v1/sessions/{session_id}/interrupt", api.interrupt),
-            web.post("/api/v1/sessions/{session_id}/stop", api.stop),
+            web.post("/api/v1/sessions/{session_id}/interrupt", control.interrupt),
+            web.post("/api/v1/sessions/{session_id}/stop", control.stop),
             web.get("/api/v1/messages/{message_id}", api.show_message),
             web.delete("/api/v1/messages/{message_id}", api.cancel_message),
             web.post("/api/v1/messages/{message_id}/resend", api.resend_message),
@@ -111,6 +111,8 @@ async def build_app(settings: Settings, db: Database) -> web.Application:
             web.get("/ws/dashboard", dashboard_socket),
             web.get("/", pages.overview),
             web.get("/sessions/{session_id}", pages.session),
+            web.get("/inbox", inbox.inbox),
+            web.get("/inbox/{decision_id}", inbox.inbox),
             web.get("/sign-in", pages.sign_in, name="sign_in"),
             web.post("/sign-in", pages.sign_in_submit, name="do_sign_in"),
             web.post("/sign-out", pages.sign_out),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from time import thread_time
 from typing import Any, Literal
@@ -20,6 +20,7 @@ from hub.api_json import decision_json, entry_json, session_json
 from hub.core.model import Decision, Entry, Machine, Session
 from hub.db.engine import Changes
 from hub.db.rows import text_of
+from hub.needs import Needs
 from hub.pages.render import Pages
 
 QUEUE = 256
@@ -33,29 +34,28 @@ from those who bring events, and under load one round tells of many commits."""
 ROUND_ENTRIES = 500
 """Changes in one session that a page is told one by one; with more in a round it loads again, which is cheaper."""
 
+ROUND_DECISIONS = 100
+"""The same for decisions and the inbox."""
+
 SLICE = 0.005
 """Seconds of rendering after which others get a turn."""
 
 log = structlog.get_logger()
 
-View = Literal["overview", "session"]
+View = Literal["overview", "session", "inbox"]
 Format = Literal["html", "json"]
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What a frame tells of; ``live``: it ends what was missed."""
+    """What a frame tells of; ``has_needs``: the rail's list too. ``live``: it ends what was missed."""
 
     change_id: int
     sessions: list[Session]
     entries: list[Entry]
     decisions: list[Decision]
+    has_needs: bool = False
     live: bool = False
-
-    @property
-    def is_too_much(self) -> bool:
-        """Whether a page had better load again."""
-        return len(self.entries) > ROUND_ENTRIES
 
 
 @dataclass(eq=False)
@@ -89,12 +89,16 @@ class Watcher:
 
 
 class Live:
-    """The watchers, and the little they all need to know: machines by id and sessions by state."""
+    """The watchers, and the little they all need to know: machines by id, sessions by state, what needs somebody."""
 
-    def __init__(self, pages: Pages, machines: list[Machine], sessions: list[Session]) -> None:
+    def __init__(
+        self, pages: Pages, machines: list[Machine], sessions: list[Session], decisions: Sequence[Decision] = ()
+    ) -> None:
         self._pages = pages
         self._machines = {machine.machine_id: machine for machine in machines}
         self._states = {session.session_id: session.state for session in sessions}
+        self.needs = Needs(decisions, sessions)
+        self._has_new_needs = False
         self._watchers: set[Watcher] = set()
         self._pending: Changes | None = None
         self._flushing: asyncio.Task[None] | None = None
@@ -134,13 +138,15 @@ class Live:
         """Tell the watchers soon; what is committed until then goes with it."""
         for session in changes.sessions.values():
             self._states[session.session_id] = session.state
+        has_needs, decisions = self.needs.note(changes)
+        self._has_new_needs |= has_needs
         if not self._watchers:
             return
         if self._pending is None:
             self._pending = Changes(changes.change_id)
         watched = {watcher.session_id for watcher in self._watchers}
         entries = {key: entry for key, entry in changes.entries.items() if entry.session_id in watched}
-        self._pending.add(Changes(changes.change_id, changes.sessions, entries, decisions=changes.decisions))
+        self._pending.add(Changes(changes.change_id, changes.sessions, entries, decisions=decisions))
         if self._flushing is None or self._flushing.done():
             self._flushing = asyncio.ensure_future(self._flush())
 
@@ -156,6 +162,7 @@ class Live:
         frames: dict[tuple[View, Format, str | None], str | None] = {}
         known: dict[tuple[str, View], str] = {}
         spent = 0.0
+        has_needs, self._has_new_needs = self._has_new_needs, False
         for watcher in list(self._watchers):
             if changes.change_id <= watcher.since:
                 continue
@@ -166,6 +173,7 @@ class Live:
                     list(changes.sessions.values()),
                     _pick_entries(watcher, changes),
                     _pick_decisions(watcher, changes),
+                    has_needs,
                 )
                 frames[key], work = await self._build(watcher, frame, known)
                 spent += work
@@ -207,15 +215,16 @@ class Live:
         decisions: list[Decision],
     ) -> str:
         """What a watcher has missed; from here on it is live."""
-        frame = Frame(change_id, sessions, entries, decisions, live=True)
+        frame = Frame(change_id, sessions, entries, decisions, has_needs=True, live=True)
         return self._join(watcher, frame, list(self._build_pieces(watcher, frame, {}))) or ""
 
     def _build_pieces(self, watcher: Watcher, frame: Frame, known: dict[tuple[str, View], str]) -> Iterator[str]:
         """The HTML of a frame, bit by bit; ``known`` has what other frames of the same round are made of."""
-        if watcher.format == "json" or (frame.is_too_much and not frame.live):
+        if watcher.format == "json" or (_is_too_much(watcher, frame) and not frame.live):
             return
         for session in frame.sessions:
-            view: View = "session" if watcher.session_id == session.session_id else "overview"
+            is_other = watcher.view == "session" and watcher.session_id != session.session_id
+            view: View = "inbox" if is_other else watcher.view
             if (session.session_id, view) not in known:
                 machine = self._machines[session.machine_id]
                 html = self._pages.session_streams(session, machine, self.count_states(), view)
@@ -225,11 +234,28 @@ class Live:
         for entry in sorted(frame.entries, key=_in_order):
             session = sessions[entry.session_id]
             yield self._pages.entry_stream(entry, session, self._machines[session.machine_id])
+        yield from self._build_decisions(watcher, frame, {entry.entry_id for entry in frame.entries})
+        if frame.has_needs:
+            if ("", "overview") not in known:
+                known["", "overview"] = self._pages.needs_stream(self.needs, self._machines)
+            yield known["", "overview"]
+
+    def _build_decisions(self, watcher: Watcher, frame: Frame, shown: set[str]) -> Iterator[str]:
+        """Cards that no entry brings, and the inbox's rows."""
+        if watcher.view == "overview":
+            return
+        sessions = {**self.needs.sessions, **{session.session_id: session for session in frame.sessions}}
+        for decision in frame.decisions:
+            session, machine = sessions.get(decision.session_id), self._machines[decision.machine_id]
+            if session is not None and timeline_id(decision) not in shown:
+                yield self._pages.card_stream(decision, session, machine)
+            if watcher.view == "inbox":
+                yield self._pages.inbox_streams(decision, session, machine)
 
     def _join(self, watcher: Watcher, frame: Frame, pieces: list[str]) -> str | None:
         """The frame as text; None when this watcher sees nothing of it."""
         live = {"live": True} if frame.live else {}
-        if frame.is_too_much and not frame.live:
+        if _is_too_much(watcher, frame) and not frame.live:
             return text_of({"reload": True, "change_id": frame.change_id})
         if watcher.format == "html":
             return text_of({"change_id": frame.change_id, "html": "".join(pieces), **live})
@@ -256,6 +282,11 @@ class Live:
         ]
 
 
+def _is_too_much(watcher: Watcher, frame: Frame) -> bool:
+    """Whether a page had better load again."""
+    return len(frame.entries) > ROUND_ENTRIES or (watcher.view == "inbox" and len(frame.decisions) > ROUND_DECISIONS)
+
+
 def _pick_entries(watcher: Watcher, changes: Changes) -> list[Entry]:
     """An overview shows sessions, whose previews change with their entries; a chat shows its own."""
     if watcher.view == "overview":
@@ -267,6 +298,11 @@ def _pick_decisions(watcher: Watcher, changes: Changes) -> list[Decision]:
     """The inbox is on every page; a session's follower has its own."""
     decisions = changes.decisions.values()
     return [d for d in decisions if watcher.session_id in (None, d.session_id)]
+
+
+def timeline_id(decision: Decision) -> str:
+    """Of the decision's entry."""
+    return f"{decision.decision_id}-decision"
 
 
 def _in_order(entry: Entry) -> tuple[int, str]:

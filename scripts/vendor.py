@@ -72,12 +72,14 @@ PACKAGES = (
 )
 
 ICONS = (
-    *("arrow-down", "arrow-up", "book-open", "bot", "check", "chevron-left", "circle-check", "circle-dot"),
-    *("clock", "command", "copy", "corner-down-left", "eraser", "file-plus", "file-text", "folder"),
-    *("git-branch", "git-fork", "globe", "key-round", "laptop", "layout-grid", "list-checks", "list-filter"),
-    *("log-out", "menu", "message-square", "monitor", "panel-right", "pen-line", "pencil", "plug", "plus"),
-    *("regex", "reply", "rotate-ccw", "shield-question-mark", "shrink", "square", "terminal"),
-    *("triangle-alert", "wifi-off", "wrench", "x", "zap"),
+    *("arrow-down", "arrow-right", "arrow-up", "book-open", "bot", "check", "check-check", "chevron-down"),
+    *("chevron-left", "circle-check", "circle-dot", "circle-pause", "circle-slash", "circle-x", "clock"),
+    *("command", "copy", "corner-down-left", "eraser", "external-link", "file-plus", "file-text", "folder"),
+    *("git-branch", "git-fork", "globe", "key-round", "laptop", "layout-grid", "list-checks"),
+    *("list-filter", "log-out", "map", "menu", "message-circle-question-mark", "message-square", "monitor"),
+    *("panel-right", "pen-line", "pencil", "plug", "plus", "regex", "reply", "rotate-ccw"),
+    *("shield-question-mark", "shrink", "square", "square-pen", "terminal", "triangle-alert", "wifi-off"),
+    *("wrench", "x", "zap"),
 )
 
 MIT = """MIT License

@@ -105,6 +105,15 @@ async def list_last_entries(conn: AsyncConnection, session_id: str, limit: int) 
     return [to_entry(row) for row in rows.mappings()][::-1]
 
 
+async def find_last_words(conn: AsyncConnection, session_id: str, position: int) -> Entry | None:
+    """What Claude said last before that place."""
+    table = schema.entries
+    query = select(table).where(table.c.session_id == session_id, table.c.position < position)
+    query = query.where(table.c.kind.in_(["assistant", "reply"])).order_by(table.c.position.desc()).limit(1)
+    row = (await conn.execute(query)).mappings().first()
+    return to_entry(row) if row else None
+
+
 async def find_message(conn: AsyncConnection, message_id: str) -> Message | None:
     """One message."""
     table = schema.messages

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from aiohttp import hdrs, web
 
-from hub.access.rights import Person
+from hub.access.rights import ROLES, Person
 from hub.db import queries
 from hub.errors import HubError
 from hub.keys import DB, LIVE, NONCE, PAGES, PRINCIPAL
@@ -40,7 +40,7 @@ def wants_html(request: web.Request) -> bool:
 
 def build_viewer(person: Person) -> Viewer:
     """Who looks at a page."""
-    return Viewer(name=person.name, csrf=person.csrf or "")
+    return Viewer(name=person.name, csrf=person.csrf or "", rights=tuple(sorted(ROLES.get(person.role, ()))))
 
 
 async def answer_error(
@@ -58,5 +58,6 @@ async def answer_error(
             page["sessions"] = await queries.list_rail_sessions(conn)
         page["viewer"] = build_viewer(principal)
         page["counts"] = request.app[LIVE].count_states()
+        page["needs"] = request.app[LIVE].needs
         page["change_id"] = request.app[DB].last_change
     return answer_html(request.app[PAGES].error(nonce=request[NONCE], **page), status)

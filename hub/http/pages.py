@@ -41,6 +41,7 @@ async def overview(request: web.Request) -> web.Response:
         nonce=request[NONCE],
         change_id=change_id,
         counts=request.app[LIVE].count_states(),
+        needs=request.app[LIVE].needs,
         public_url=request.app[SETTINGS].public_url,
     )
     return answer_html(html)
@@ -68,6 +69,7 @@ async def session(request: web.Request) -> web.Response:
         nonce=request[NONCE],
         change_id=change_id,
         counts=request.app[LIVE].count_states(),
+        needs=request.app[LIVE].needs,
         related={relative.session_id: relative for relative in related},
     )
     return answer_html(html)

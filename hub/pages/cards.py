@@ -89,13 +89,10 @@ def count_states(counts: Mapping[Any, int]) -> dict[str, int]:
     return {"all": sum(known.values()), **known}
 
 
-def list_rail(cards: Iterable[CardView], current: str) -> tuple[list[CardView], list[CardView]]:
-    """The rail's two lists: who waits, longest first, and the latest sessions (with the page's own)."""
+def list_recent(cards: Iterable[CardView], current: str) -> list[CardView]:
+    """The rail's latest sessions, with the page's own."""
     cards = sorted(cards, key=lambda card: card.rail_order)
-    needs = sorted((card for card in cards if card.state == "needs_you"), key=lambda card: card.order)
-    recent = cards[:RAIL_ROWS]
-    recent += [card for card in cards[RAIL_ROWS:] if card.session_id == current]
-    return needs, recent
+    return cards[:RAIL_ROWS] + [card for card in cards[RAIL_ROWS:] if card.session_id == current]
 
 
 def build_card(session: Session, machine: Machine, now: int) -> CardView:
@@ -189,6 +186,8 @@ def _build_preview(session: Session) -> PreviewView | None:
         words = _ASKS.get(preview.tool_name, "") if waiting else ""
         if words:
             return PreviewView(icon=icon, text=words, mono=False)
+        if waiting and preview.text.startswith(f"{preview.tool_name}: "):  # a server's form, named already
+            return PreviewView(icon=icon, text=reveal(preview.text), mono=False)
         target = reveal(shorten_path(preview.text, session.cwd))
         verb = "" if target and preview.tool_name in SELF_EVIDENT else name_tool(preview.tool_name)
         return PreviewView(icon=icon, text=f"{verb} {target}".strip(), mono=True)

@@ -93,6 +93,15 @@ def compare_texts(edits: Iterable[tuple[str, str]]) -> Diff:
     return builder.build()
 
 
+def compare_whole(edits: Iterable[tuple[str, str]]) -> Diff:
+    """The same with every line and every character: for what somebody is asked to allow."""
+    builder = _Builder(is_whole=True)
+    for old, new in edits:
+        before, after = _split_whole(old, new)
+        builder.add(_compare_lines(before, after, builder.work), "", None, None)
+    return builder.build()
+
+
 class _TooMuch(Exception):
     """The work that was allowed is done."""
 
@@ -128,8 +137,9 @@ class _Matcher(SequenceMatcher[str]):
 class _Builder:
     """Collects a diff's hunks within what a page and the hub's time have room for."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_whole: bool = False) -> None:
         self.work = _Work(WORK)
+        self._is_whole = is_whole
         self._rows_left = ROWS
         self._chars_left = PAGE_BYTES
         self._hunks: list[Hunk] = []
@@ -141,12 +151,17 @@ class _Builder:
         taken = self._take(lines)
         self._left_out += len(lines) - taken
         if taken:
-            self._hunks.append(Hunk(heading=heading, rows=_build_rows(lines[:taken], old, new, self.work)))
+            self._hunks.append(Hunk(heading=heading, rows=self._build_rows(lines[:taken], old, new)))
 
     def build(self) -> Diff:
         return Diff(hunks=self._hunks, added=self._added, removed=self._removed, left_out=self._left_out)
 
+    def _build_rows(self, lines: list[str], old: int | None, new: int | None) -> list[Row]:
+        return _build_rows(lines, old, new, self.work, None if self._is_whole else ROW_CHARS)
+
     def _take(self, lines: list[str]) -> int:
+        if self._is_whole:
+            return len(lines)
         taken = 0
         while taken < len(lines) and self._rows_left > 0 and self._chars_left > 0:
             self._chars_left -= min(len(lines[taken]), ROW_CHARS)
@@ -176,7 +191,15 @@ def _count_common(one: Iterable[str], other: Iterable[str]) -> int:
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
-def _build_rows(lines: list[str], old: int | None, new: int | None, work: _Work) -> list[Row]:
+def _split_whole(old: str, new: str) -> tuple[list[str], list[str]]:
+    """Lines end with a newline and nothing else; a last one is only told of where the other text lacks it."""
+    before, after = old.split("\n") if old else [], new.split("\n") if new else []
+    if (not before or not before[-1]) and (not after or not after[-1]):
+        before, after = before[:-1], after[:-1]
+    return before, after
+
+
+def _build_rows(lines: list[str], old: int | None, new: int | None, work: _Work, most: int | None) -> list[Row]:
     rows: list[Row] = []
     removed: list[str] = []
     for sign, group in groupby(lines, key=lambda line: line[:1]):
@@ -186,32 +209,33 @@ def _build_rows(lines: list[str], old: int | None, new: int | None, work: _Work)
             continue
         if sign == "+":
             before, after = _mark_pairs(removed, texts, work)
-            old = _append(rows, "-", before, old)
-            new = _append(rows, "+", after, new)
+            old = _append(rows, "-", before, old, most)
+            new = _append(rows, "+", after, new, most)
         else:
-            old = _append(rows, "-", [[Part(text)] for text in removed], old)
-            _append(rows, " ", [[Part(text)] for text in texts], new)
+            old = _append(rows, "-", [[Part(text)] for text in removed], old, most)
+            _append(rows, " ", [[Part(text)] for text in texts], new, most)
             old = None if old is None else old + len(texts)
             new = None if new is None else new + len(texts)
         removed = []
-    _append(rows, "-", [[Part(text)] for text in removed], old)
+    _append(rows, "-", [[Part(text)] for text in removed], old, most)
     return rows
 
 
-def _append(rows: list[Row], sign: Sign, lines: list[list[Part]], number: int | None) -> int | None:
+def _append(rows: list[Row], sign: Sign, lines: list[list[Part]], number: int | None, most: int | None) -> int | None:
     for parts in lines:
-        shown = [Part(reveal(part.text), part.marked) for part in _shorten(parts)]
+        kept = parts if most is None else _shorten(parts, most)
+        shown = [Part(reveal(part.text), part.marked) for part in kept]
         rows.append(Row(sign=sign, number=number, parts=shown))
         number = None if number is None else number + 1
     return number
 
 
-def _shorten(parts: list[Part]) -> list[Part]:
+def _shorten(parts: list[Part], most: int) -> list[Part]:
     length = sum(len(part.text) for part in parts)
-    if length <= ROW_CHARS:
+    if length <= most:
         return parts
-    start = "".join(part.text for part in parts)[:ROW_CHARS]
-    return [Part(f"{start} … {length - ROW_CHARS:,} more characters")]
+    start = "".join(part.text for part in parts)[:most]
+    return [Part(f"{start} … {length - most:,} more characters")]
 
 
 def _mark_pairs(removed: list[str], added: list[str], work: _Work) -> tuple[list[list[Part]], list[list[Part]]]:

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 from markupsafe import Markup
 
-from hub.core.model import Entry, Machine
+from hub.core.model import Entry, Machine, Session
+from hub.pages.decisions import DecisionView, build_decision, read_decision
 from hub.pages.markdown import Prose, left_out_note, render_said
 from hub.pages.outputs import cut_text
 from hub.pages.receipts import Receipt, build_receipt
@@ -55,7 +56,7 @@ class EntryView(msgspec.Struct, frozen=True, kw_only=True):
     position: int
     time: Moment
     machine_name: str
-    shown: PromptShown | MessageShown | TextShown | ToolView | ProgressShown | NoticeShown
+    shown: PromptShown | MessageShown | TextShown | ToolView | DecisionView | ProgressShown | NoticeShown
 
 
 class PromptShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,10 +103,10 @@ class NoticeShown(msgspec.Struct, frozen=True, kw_only=True):
     link_text: str
 
 
-def build_entry(entry: Entry, cwd: str, machine: Machine, prose: Prose, now: int) -> EntryView | None:
-    """The view of an entry of a session in the folder ``cwd``; None for a kind that this page doesn't show."""
+def build_entry(entry: Entry, session: Session, machine: Machine, prose: Prose, now: int) -> EntryView | None:
+    """The view of an entry of this session; None for a kind that this page doesn't show."""
     data = entry.data
-    shown: PromptShown | MessageShown | TextShown | ToolView | ProgressShown | NoticeShown
+    shown: PromptShown | MessageShown | TextShown | ToolView | DecisionView | ProgressShown | NoticeShown
     match entry.kind:
         case "prompt":
             shown = PromptShown(by=_text(data, "by") or machine.user, said=fold_said(_text(data, "text")))
@@ -118,7 +119,9 @@ def build_entry(entry: Entry, cwd: str, machine: Machine, prose: Prose, now: int
         case "reply":
             shown = TextShown(html=prose.render(_text(data, "text")), to=_text(data, "to"))
         case "tool":
-            shown = build_tool(data, cwd)
+            shown = build_tool(data, session.cwd)
+        case "decision":
+            shown = build_decision(read_decision(data, entry.session_id), session, machine, prose, now)
         case "progress":
             shown = _build_progress(data)
         case "notice":

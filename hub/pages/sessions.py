@@ -11,6 +11,7 @@ from hub.core.model import DELIVERY_REASONS, Delivery, Limit, Machine, Relation,
 from hub.pages.cards import name_session
 from hub.pages.text import shorten_home
 from hub.pages.times import Moment, build_moment
+from wire.frames import When
 
 Tone = Literal["plain", "live", "bad"]
 
@@ -73,8 +74,26 @@ class Ancestor(msgspec.Struct, frozen=True, kw_only=True):
     session_id: str
 
 
+class Way(msgspec.Struct, frozen=True, kw_only=True):
+    """A choice of when Claude reads a message, and what is true of it; the first is what happens without one."""
+
+    when: When
+    label: str
+    text: str
+
+
+class Control(msgspec.Struct, frozen=True, kw_only=True):
+    """What can be done to the session now. ``stopping``: somebody interrupted it, and it hasn't stopped yet."""
+
+    interrupt: bool
+    stopping: bool
+    stop: bool
+
+
 class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """The line below the composer. ``next_session_id``: where a message goes instead; ``turn`` began then."""
+    """The line below the composer, and other ``ways`` than its own. ``next_session_id``: where a message goes instead;
+    ``turn`` began then.
+    """
 
     tone: Tone
     icon: str
@@ -83,6 +102,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     more: str = ""
     next_session_id: str = ""
     turn: Moment | None = None
+    ways: list[Way] = []
 
 
 def build_facts(session: Session, machine: Machine, now: int) -> Facts:
@@ -144,7 +164,33 @@ def build_line(session: Session, machine: Machine, now: int) -> Line:
         tone, icon, text = "plain", "clock", "Claude reads this with the next prompt at its terminal."
     elif session.delivery == "wake" and state == "idle":
         text = "Claude is woken for this now."
-    return Line(tone=tone, icon=icon, text=text, turn=turn)
+    return Line(tone=tone, icon=icon, text=text, turn=turn, ways=_list_ways(session, machine.name))
+
+
+def build_control(session: Session) -> Control:
+    """What the head and the panel offer."""
+    is_there = session.linked and session.state != "ended"
+    is_busy = session.turn != "idle" or bool(session.agents)
+    is_stopping = session.interrupted_at is not None
+    return Control(interrupt=is_there and is_busy and not is_stopping, stopping=is_stopping, stop=is_there)
+
+
+def _list_ways(session: Session, machine: str) -> list[Way]:
+    """When else than by itself a message can be read: in the turn that runs, or with the next prompt."""
+    if not session.linked or session.state not in ("idle", "working", "needs_you"):
+        return []
+    ways = []
+    if session.turn != "idle" and (session.ways.channel or session.ways.next_turn):
+        is_asking = session.state == "needs_you"
+        text = "Claude waits for a decision and reads this in the turn that goes on then."
+        ways.append(
+            Way(when="now", label="Steer now", text=text if is_asking else "Claude reads this in its current turn.")
+        )
+    if session.ways.next_turn:
+        ways.append(
+            Way(when="next_turn", label="Next turn", text=f"Claude reads this with the next prompt on {machine}.")
+        )
+    return ways
 
 
 def _say_line(state: SessionState, machine: str) -> tuple[Tone, str, str]:

@@ -70,7 +70,8 @@ def _read_after(request: web.Request) -> int:
 
 
 def _read_query(request: web.Request, person: Person) -> Watcher:
-    view: View = "session" if request.query.get("view") == "session" else "overview"
+    views: dict[str, View] = {"session": "session", "inbox": "inbox"}
+    view = views.get(request.query.get("view", ""), "overview")
     output: Format = "json" if request.query.get("format") == "json" else "html"
     session_id = request.query.get("session") if view == "session" else None
     if view == "session" and not session_id:
@@ -108,6 +109,7 @@ async def _catch_up(app: web.Application, watcher: Watcher, after: int, seen: in
             conn, session_id=watcher.session_id, after_change=after, limit=CATCH_UP + 1
         )
         missing = {entry.session_id for entry in entries} - {session.session_id for session in sessions}
+        missing |= {decision.session_id for decision in decisions} - {session.session_id for session in sessions}
         sessions += await load_sessions(conn, missing)
     if after > seen or max(len(sessions), len(entries), len(decisions)) > CATCH_UP:
         return text_of({"reload": True, "change_id": seen})

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hub.core.model import Entry, Machine, Preview, Session, Ways
+from hub.core.model import Decision, Entry, Machine, Preview, Session, Ways
 from hub.pages.render import Pages, Viewer
 
 NOW = 1_795_243_200_000_000  # 2026-11-21T06:40:00Z
@@ -92,5 +92,27 @@ def make_tool(make_entry: Callable[..., Entry]) -> Callable[..., Entry]:
             "agent_id": None,
         }
         return make_entry("tool", **{**known, **data})
+
+    return make
+
+
+@pytest.fixture
+def make_decision() -> Callable[..., Decision]:
+    """An open permission of session s1 that a waiting hook takes an answer for; keywords change it."""
+
+    def make(**fields: Any) -> Decision:
+        known: dict[str, Any] = {
+            "decision_id": "d1",
+            "session_id": "s1",
+            "machine_id": "m1",
+            "pid": 100,
+            "kind": "permission",
+            "tool_name": "Bash",
+            "input": {"command": "git push"},
+            "digest": "abc",
+            "answered_by": "hook",
+            "opened_at": NOW - MINUTE,
+        }
+        return Decision(**{**known, **fields})
 
     return make

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hub.core.model import Ask, Machine, Preview, Session
-from hub.pages.cards import build_card, count_states, group_cards, list_rail, name_session
+from hub.pages.cards import build_card, count_states, group_cards, list_recent, name_session
 
 MINUTE = 60_000_000
 HOUR = 60 * MINUTE
@@ -90,17 +90,12 @@ def test_a_session_without_a_title_still_has_a_name(make_session: MakeSession) -
     assert name_session(make_session(title="  ")) == "New session"
 
 
-def test_the_rail_lists_who_waits_longest_first_and_the_page_itself(
+def test_the_rail_lists_the_latest_sessions_and_the_page_itself(
     make_session: MakeSession, machine: Machine, now: int
 ) -> None:
     sessions = [make_session(session_id=f"s{n}", last_activity_at=now - n * MINUTE) for n in range(20)]
-    sessions += [
-        make_session(session_id=f"w{n}", waiting_for=[Ask(tool_name="Bash")], last_activity_at=now - n * HOUR)
-        for n in (1, 2)
-    ]
     cards = [build_card(session, machine, now) for session in sessions]
-    needs, recent = list_rail(cards, "s19")
-    assert [card.session_id for card in needs] == ["w2", "w1"]
+    recent = list_recent(cards, "s19")
     assert len(recent) == 13
     assert recent[-1].session_id == "s19"
 

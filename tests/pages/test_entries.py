@@ -105,9 +105,11 @@ def test_long_prompts_are_folded() -> None:
     assert fold_said("short\n").fold == ""
 
 
-def test_notices_and_progress_read_as_words(make_entry: MakeEntry, machine: Machine, now: int) -> None:
+def test_notices_and_progress_read_as_words(
+    make_entry: MakeEntry, make_session: MakeSession, machine: Machine, now: int
+) -> None:
     def build(entry: Entry) -> object:
-        view = build_entry(entry, "", machine, Prose(), now)
+        view = build_entry(entry, make_session(cwd=""), machine, Prose(), now)
         assert view is not None
         return view.shown
 
@@ -126,5 +128,7 @@ def test_notices_and_progress_read_as_words(make_entry: MakeEntry, machine: Mach
         assert odd.percent == shown
 
 
-def test_kinds_of_later_are_left_out(make_entry: MakeEntry, machine: Machine, now: int) -> None:
-    assert build_entry(make_entry("decision"), "", machine, Prose(), now) is None
+def test_kinds_of_later_are_left_out(
+    make_entry: MakeEntry, make_session: MakeSession, machine: Machine, now: int
+) -> None:
+    assert build_entry(make_entry("subagent"), make_session(), machine, Prose(), now) is None

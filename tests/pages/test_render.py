@@ -56,7 +56,24 @@ TAGS = frozenset(
             "time",
         ),
         *("ul", "ol", "li", "dl", "dt", "dd", "details", "summary", "form", "input", "label", "button", "textarea"),
-        *("progress", "template", "turbo-stream", "svg", "path", "circle", "rect", "use"),
+        *(
+            "progress",
+            "template",
+            "turbo-stream",
+            "turbo-frame",
+            "fieldset",
+            "legend",
+            "select",
+            "option",
+            "footer",
+            "h3",
+            "del",
+            "svg",
+            "path",
+            "circle",
+            "rect",
+            "use",
+        ),
     }
 )
 VOID = frozenset({"meta", "link", "input"})
@@ -79,7 +96,8 @@ class Checker(HTMLParser):
         for name, value in attrs:
             if name.startswith("on") or name == "style":
                 self.faults.append(f"attribute {name}")
-            if name in ("href", "src", "action") and tag != "turbo-stream" and not (value or "").startswith(("/", "#")):
+            is_ours = (value or "").startswith(("/", "#")) or tag == "turbo-stream"
+            if name in ("href", "src", "action") and not is_ours and dict(attrs).get("rel") != "noopener noreferrer":
                 self.faults.append(f"{name}={value}")
             if name == "id":
                 self.ids.append(value or "")

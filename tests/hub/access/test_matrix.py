@@ -50,6 +50,12 @@ ROUTES = {
     ("POST", "/api/v1/sessions/{session_id}/messages"): Route(
         "POST", "/api/v1/sessions/SESSION/messages", WRITERS, body={"text": "x"}, status=(202,)
     ),
+    ("POST", "/api/v1/sessions/{session_id}/interrupt"): Route(
+        "POST", "/api/v1/sessions/SESSION/interrupt", WRITERS, status=(409,), code="not_running"
+    ),
+    ("POST", "/api/v1/sessions/{session_id}/stop"): Route(
+        "POST", "/api/v1/sessions/SESSION/stop", WRITERS, status=(409,), code="not_running"
+    ),
     ("GET", "/api/v1/messages/{message_id}"): Route("GET", "/api/v1/messages/MESSAGE", SIGNED_IN),
     ("POST", "/api/v1/messages/{message_id}/resend"): Route(
         "POST", "/api/v1/messages/MESSAGE/resend", WRITERS, status=(409,), code="conflict"

@@ -7,10 +7,16 @@ import { startClock } from "./times.js"
 import AttentionController from "./controllers/attention.js"
 import ComposerController from "./controllers/composer.js"
 import CopyController from "./controllers/copy.js"
+import DecisionController from "./controllers/decision.js"
 import FilterController from "./controllers/filter.js"
+import InboxController from "./controllers/inbox.js"
+import KeysController from "./controllers/keys.js"
 import LiveController from "./controllers/live.js"
 import MessageController from "./controllers/message.js"
+import NeedsController from "./controllers/needs.js"
 import NotificationsController from "./controllers/notifications.js"
+import QuickController from "./controllers/quick.js"
+import SessionController from "./controllers/session.js"
 import ShellController from "./controllers/shell.js"
 import TimelineController from "./controllers/timeline.js"
 
@@ -22,9 +28,15 @@ const application = Application.start()
 application.register("attention", AttentionController)
 application.register("composer", ComposerController)
 application.register("copy", CopyController)
+application.register("decision", DecisionController)
 application.register("filter", FilterController)
+application.register("inbox", InboxController)
+application.register("keys", KeysController)
 application.register("live", LiveController)
 application.register("message", MessageController)
+application.register("needs", NeedsController)
 application.register("notifications", NotificationsController)
+application.register("quick", QuickController)
+application.register("session", SessionController)
 application.register("shell", ShellController)
 application.register("timeline", TimelineController)

@@ -1,6 +1,11 @@
 // Requests of the page to the hub's API, with the token that proves they come from the page.
 
-export class Refused extends Error {}
+export class Refused extends Error {
+  constructor(message, code = "") {
+    super(message)
+    this.code = code
+  }
+}
 
 export async function request(method, path, body) {
   let response
@@ -17,6 +22,6 @@ export async function request(method, path, body) {
     throw new Refused("The hub can’t be reached.")
   }
   const answer = await response.json().catch(() => ({}))
-  if (!response.ok) throw new Refused(answer.error?.message ?? `The hub answered ${response.status}.`)
+  if (!response.ok) throw new Refused(answer.error?.message ?? `The hub answered ${response.status}.`, answer.error?.code)
   return answer
 }

@@ -5,6 +5,8 @@
 
 import { say } from "./times.js"
 
+const KEPT = ["data-touched", "data-folded", "aria-busy"]
+
 export function installStreamActions(Turbo) {
   Turbo.StreamActions.upsert = function () {
     upsert(Turbo, this, true)
@@ -15,9 +17,14 @@ export function installStreamActions(Turbo) {
   // What a person opened or closed, a morph leaves as it is.
   addEventListener("turbo:before-morph-attribute", (event) => {
     const { attributeName } = event.detail
-    if (attributeName === "data-touched" || (attributeName === "open" && "touched" in event.target.dataset)) {
+    if (KEPT.includes(attributeName) || (attributeName === "open" && "touched" in event.target.dataset)) {
       event.preventDefault()
     }
+  })
+  // What a person typed and chose stays as long as it is about the same.
+  addEventListener("turbo:before-morph-element", (event) => {
+    const { keep } = event.target.dataset
+    if (keep && keep === event.detail.newElement?.dataset.keep) event.preventDefault()
   })
   addEventListener("click", (event) => {
     const summary = event.target.closest?.("summary")

@@ -1,4 +1,4 @@
-// Says in the tab's title and icon how many sessions need somebody.
+// Says in the tab's title and icon how much needs somebody.
 
 import { Controller } from "../../vendor/stimulus.js"
 
@@ -19,6 +19,7 @@ export default class extends Controller {
     if (page) document.title = `${count ? `(${count}) ` : ""}${page} · Heliograph`
     const icon = document.querySelector("link[rel=icon]")
     const wanted = count ? icon.dataset.lit : icon.dataset.quiet
+    navigator.setAppBadge?.(count).catch(() => {}) // which not every browser may
     if (icon.getAttribute("href") !== wanted) icon.setAttribute("href", wanted)
   }
 }

@@ -27,18 +27,19 @@ export default class extends Controller {
     event.preventDefault()
     const text = this.textTarget.value
     if (!text.trim()) return this.textTarget.focus()
+    const when = this.element.elements.when?.value ?? "auto"
     const clientId = crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`
     this.keepUnsent({ ...this.listUnsent(), [clientId]: text })
     this.textTarget.value = ""
     this.changed()
     this.textTarget.focus()
-    this.post(text, clientId)
+    this.post(text, clientId, when)
   }
 
-  async post(text, clientId, shown = this.show(text, clientId)) {
+  async post(text, clientId, when, shown = this.show(text, clientId)) {
     try {
       const path = `/api/v1/sessions/${encodeURIComponent(this.sessionValue)}/messages`
-      const answer = await request("POST", path, { text, client_id: clientId })
+      const answer = await request("POST", path, { text, client_id: clientId, when })
       const { [clientId]: _, ...unsent } = this.listUnsent()
       this.keepUnsent(unsent)
       shown.dataset.messageId = answer.message_id
@@ -49,7 +50,7 @@ export default class extends Controller {
       }
     } catch (error) {
       if (!(error instanceof Refused)) throw error
-      this.fail(shown, text, clientId, error.message)
+      this.fail(shown, text, clientId, when, error.message)
     }
   }
 
@@ -64,7 +65,7 @@ export default class extends Controller {
   }
 
   // Nothing is lost and nothing is sent again by itself: the same client_id makes trying again safe.
-  fail(shown, text, clientId, reason) {
+  fail(shown, text, clientId, when, reason) {
     const again = shown.querySelector("[data-again]")
     const mark = (failed, words) => {
       shown.querySelector(".said").classList.toggle("bad", failed)
@@ -75,7 +76,7 @@ export default class extends Controller {
     mark(true, `Not sent. ${reason}`)
     again.onclick = () => {
       mark(false, "Waiting for the hub")
-      this.post(text, clientId, shown)
+      this.post(text, clientId, when, shown)
     }
   }
 

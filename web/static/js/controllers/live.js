@@ -14,6 +14,7 @@ export default class extends Controller {
   static values = { view: String, session: String }
 
   connect() {
+    this.goAway(true)
     this.attempts = 0
     this.lastSeen = new Date()
     this.retryNow = () => this.retry()
@@ -60,13 +61,23 @@ export default class extends Controller {
     this.lastSeen = new Date()
     if (frame.reload) return visit(location.href, { action: "replace" })
     if (frame.change_id !== undefined) this.changeId.content = frame.change_id
-    if (!frame.html) return
+    if (frame.html) this.render(frame.html)
+    if (frame.live) this.goAway(false)
+  }
+
+  render(html) {
     // Before there are sessions the page has no place for them: it is another page then.
     if (document.getElementById("first-run")) return visit(location.href, { action: "replace" })
-    renderStreamMessage(frame.html)
+    renderStreamMessage(html)
+  }
+
+  // Nothing is decided on a page that may be old.
+  goAway(away) {
+    document.documentElement.classList.toggle("is-away", away)
   }
 
   closed() {
+    this.goAway(true)
     this.bannerTimer ??= setTimeout(() => this.admit(), PATIENCE)
     const longest = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this.attempts++)
     this.timer = setTimeout(() => this.open(), longest * (0.5 + Math.random() / 2))

@@ -1,0 +1,27 @@
+// What every way of deciding has in common: the request, and that nothing is decided by accident.
+
+import { request } from "./requests.js"
+
+const CALM = 600
+const stirred = new WeakMap()
+
+// What is shown here has just changed: a key or click now may be meant for what was there before.
+export function stir(element) {
+  stirred.set(element, performance.now())
+}
+
+export function mayDecide(element) {
+  const age = performance.now() - (stirred.get(element) ?? -CALM)
+  return age >= CALM && !document.documentElement.classList.contains("is-away")
+}
+
+export function give(id, digest, verdict) {
+  return request("POST", `/api/v1/decisions/${encodeURIComponent(id)}/verdict`, { digest, ...verdict })
+}
+
+// Characters that nobody sees, spelled out as the server does it.
+export function showUnseen(text) {
+  return text.replace(/[\p{Cc}\p{Cf}]/gu, (character) =>
+    "\n\t".includes(character) ? character : `⟨U+${character.codePointAt().toString(16).toUpperCase().padStart(4, "0")}⟩`,
+  )
+}
