@@ -8,12 +8,13 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -319,17 +320,26 @@ def refusals(tmp_path_factory: pytest.TempPathFactory) -> Refusals:
     (folder / "notes.txt").write_text("my notes\n" * 1000)
     (folder / "file").touch()
     prepare(folder / "newer.db")
-    (folder / "newer.db").write_bytes((folder / "newer.db").read_bytes().replace(b"0001", b"9999"))
+    with closing(sqlite3.connect(folder / "newer.db")) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.commit()
+    (folder / "5" / "hub").mkdir(parents=True)
+    (folder / "5" / "hub" / "vapid.pem").write_text("my notes")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         cases = {
             "port": (folder / "1", taken.getsockname()[1], ""),
             "notes": (folder / "2", 0, f"sqlite:///{folder}/notes.txt"),
             "newer": (folder / "3", 0, f"sqlite:///{folder}/newer.db"),
             "no folder": (folder / "file" / "home", 0, ""),
+            "key": (folder / "5", 0, ""),
             "too deep": (folder / ("deep" * 30), 0, ""),
             **{url: (folder / "4", 0, url) for url in UNKNOWN_DATABASES},
         }
         return Refusals(cases)
+
+
+def test_a_key_that_is_none_is_named_and_left(refusals: Refusals) -> None:
+    assert "vapid.pem" in refusals.of("key")
 
 
 UNKNOWN_DATABASES = ("postgresql://db/heliograph", "nonsense", "sqlite://", "sqlite:///:memory:")

@@ -29,7 +29,7 @@ async function take(push) {
   const title = plain(decision?.session_title ?? "") || "A session needs you"
   const others = push.n > 1 ? `${push.n} things wait for you` : ""
   const body = [decision && say(decision), others].filter(Boolean).join("\n")
-  return show(title, body, push.decision_id, `/inbox#${encodeURIComponent(push.decision_id)}`)
+  return show(title, body, push.decision_id, `/inbox/${encodeURIComponent(push.decision_id)}`)
 }
 
 async function find(decisionId) {

@@ -14,9 +14,9 @@ import KeysController from "./controllers/keys.js"
 import LiveController from "./controllers/live.js"
 import MessageController from "./controllers/message.js"
 import NeedsController from "./controllers/needs.js"
+import NotificationsController from "./controllers/notifications.js"
 import QuickController from "./controllers/quick.js"
 import SessionController from "./controllers/session.js"
-import NotificationsController from "./controllers/notifications.js"
 import ShellController from "./controllers/shell.js"
 import TimelineController from "./controllers/timeline.js"
 
@@ -35,8 +35,8 @@ application.register("keys", KeysController)
 application.register("live", LiveController)
 application.register("message", MessageController)
 application.register("needs", NeedsController)
+application.register("notifications", NotificationsController)
 application.register("quick", QuickController)
 application.register("session", SessionController)
-application.register("notifications", NotificationsController)
 application.register("shell", ShellController)
 application.register("timeline", TimelineController)
