@@ -368,3 +368,16 @@ def test_a_message_can_steer_the_turn_that_runs(visitor: Visitor, asking: Asking
         page.get_by_label("Message to this session").fill("Look here")
         page.get_by_role("button", name="Send").click()
     assert sent.value.post_data_json["when"] == "now"
+
+
+def test_a_decision_for_a_machine_that_is_away_is_kept(visitor: Visitor, session: PeerSession) -> None:
+    session.start()
+    with session.link():
+        session.prompt("Do it")
+        decision_id = run_command(session, "git push")
+        page = visitor.open(f"/sessions/{session.session_id}")
+        card = open_card(page, decision_id)
+    expect(card).to_contain_text("builder is offline")
+    card.get_by_role("button", name="Allow once").click()
+    expect(card).to_contain_text("kept until builder returns")
+    expect(page.locator(f"#ask-{decision_id}")).to_have_count(0)
