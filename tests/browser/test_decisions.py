@@ -377,7 +377,7 @@ def test_a_decision_for_a_machine_that_is_away_is_kept(visitor: Visitor, session
         decision_id = run_command(session, "git push")
         page = visitor.open(f"/sessions/{session.session_id}")
         card = open_card(page, decision_id)
-    expect(card).to_contain_text("builder is offline")
+    expect(card).to_contain_text("builder is offline", timeout=15_000)
     card.get_by_role("button", name="Allow once").click()
     expect(card).to_contain_text("kept until builder returns")
     expect(page.locator(f"#ask-{decision_id}")).to_have_count(0)
