@@ -27,6 +27,7 @@ from channel.answering import (
     Waits,
     names_stop,
 )
+from channel.halt import is_notification
 from wire.frames import Verdict
 from wire.messages import find_message_ids
 
@@ -54,8 +55,8 @@ OPEN_SECONDS = 1.0
 KEPT = 100
 """Dialogs, and the relay's requests, that are kept in mind: Claude Code opens a handful."""
 
-TAKEN = 300
-"""Answers that are remembered as taken."""
+REMEMBERED = 300
+"""Answers that were taken, and dialogs that are over: the hub may say so before their hooks come back."""
 
 
 class Asks:
@@ -67,6 +68,7 @@ class Asks:
         self._requests: dict[str, Request] = {}
         self._pending: dict[str, Pending] = {}
         self._taken: dict[str, None] = {}
+        self._settled: dict[str, None] = {}
         self._fits: dict[tuple[str, str], bool] = {}
         self._due: list[Effect] = []
         self._is_remote = False
@@ -93,14 +95,20 @@ class Asks:
             case "PostToolBatch":
                 self._close([ask for ask in self._asks.values() if ask.is_of(session_id, "main")])
             case "UserPromptSubmit" | "Stop" | "StopFailure" if not agent_id:
-                self._end_turn(session_id)
-                if name == "UserPromptSubmit":
-                    self._is_remote = self._is_ours(body.get("prompt"))
+                self.end_turn(session_id)
+                if name == "UserPromptSubmit" and not is_notification(body):  # else it goes on with what was begun
+                    self._is_remote = bool(find_message_ids(str(body.get("prompt"))))
+
+    def end_turn(self, session_id: str) -> None:
+        """Nothing of the main conversation waits any more, and no subagent's dialog that nobody knows."""
+        self._close([ask for ask in self._asks.values() if ask.is_of(session_id, "main", "form")])
+        kept = [request for ask in self._asks.values() for request in self._list_fitting(ask)]
+        self._requests = {request.request_id: request for request in kept}
 
     def wait(self, asking: Asking, now: float) -> None:
         """A hook waits."""
         ask = self._asks.get(asking.decision_id)
-        if ask is None and not self._make_room():
+        if asking.decision_id in self._settled or (ask is None and not self._make_room()):
             self._due.append(LetGo(asking.decision_id))
             return
         ask = ask or Ask(asking.decision_id, asking.session_id, asking.kind, now)
@@ -124,7 +132,8 @@ class Asks:
             self._pending[decision_id] = Pending(verdict, until)
 
     def settle(self, decision_id: str) -> None:
-        """The hub says that it is over."""
+        """It is over."""
+        _remember(self._settled, decision_id)
         self._pending.pop(decision_id, None)
         if (ask := self._asks.get(decision_id)) is not None:
             self._close([ask])
@@ -196,9 +205,7 @@ class Asks:
     def _finish(self, verdict: Verdict) -> None:
         """Claude Code has the answer."""
         self.settle(verdict.decision_id)
-        self._taken[verdict.decision_id] = None
-        if len(self._taken) > TAKEN:
-            del self._taken[next(iter(self._taken))]
+        _remember(self._taken, verdict.decision_id)
         self._due.append(Decided(verdict.decision_id, verdict.session_id, taken=True))
 
     def _tell_way(self, ask: Ask, now: float) -> None:
@@ -236,12 +243,6 @@ class Asks:
                 return False
             self._close([idle])
         return True
-
-    def _end_turn(self, session_id: str) -> None:
-        """Nothing of the main conversation waits any more, and no subagent's dialog that nobody knows."""
-        self._close([ask for ask in self._asks.values() if ask.is_of(session_id, "main", "form")])
-        kept = [request for ask in self._asks.values() for request in self._list_fitting(ask)]
-        self._requests = {request.request_id: request for request in kept}
 
     def _close_session(self, session_id: str) -> None:
         self._close([ask for ask in self._asks.values() if ask.session_id == session_id])
@@ -294,11 +295,11 @@ class Asks:
         is_expected = any(self._find_request(ask.decision_id) in (None, request) for ask in rivals)
         return not (is_expected or request.is_known or request.decision_id is not None)
 
-    def _is_ours(self, prompt: object) -> bool:
-        """Whether a turn begins from afar. One that the client begins by itself is a part of the one before."""
-        if not isinstance(prompt, str):
-            return False
-        return bool(find_message_ids(prompt)) or (self._is_remote and prompt.startswith("<task-notification>"))
+
+def _remember(known: dict[str, None], decision_id: str) -> None:
+    known[decision_id] = None
+    if len(known) > REMEMBERED:
+        del known[next(iter(known))]
 
 
 def _is_of_one_tool(ask: Ask, request: Request) -> bool:

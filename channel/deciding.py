@@ -95,6 +95,11 @@ class Deciding:
         self._asks.settle(decision_id)
         self.look()
 
+    def end_turn(self, session_id: str) -> None:
+        """The client's own word that a turn is over, which no hook has told."""
+        self._asks.end_turn(session_id)
+        self.look()
+
     async def run(self) -> None:
         """Look often while something may be answered; until cancelled."""
         while True:

@@ -146,10 +146,13 @@ class Ring:
 
     def ask(self, caller: _Caller, asking: Asking) -> None:
         """A caller's: it stays, until it has an answer. Of two that ask the same the newer one counts."""
-        if self._on_ask is None or len(self._asking) >= ASKING:
+        self.let_go(asking.decision_id)
+        if self._on_ask is None:
             caller.hang_up()
             return
-        self.let_go(asking.decision_id)
+        if len(self._asking) >= ASKING:
+            caller.let_go()
+            return
         self._asking[asking.decision_id] = caller
         self._on_ask(asking)
 

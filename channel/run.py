@@ -56,9 +56,6 @@ from wire.ids import build_id
 TICK_SECONDS = 1.0
 """Between looks at the parent, and at the spool in case a ring was missed."""
 
-HASTE_SECONDS = 0.1
-"""The same while Claude is to stop: that it did, no hook tells."""
-
 LINK_SECONDS = 1.0
 """A client that doesn't ask for the tools gets no link before this."""
 
@@ -93,7 +90,6 @@ class Channel:
         self._lineage = Lineage()
         self._meter = Meter(home / "run", parent_pid, self._session, self._put, self._log)
         self._halt = Halt(home / "run", parent_pid)
-        self._haste = asyncio.Event()
         self._stdio = Stdio(self._on_line, lambda: self._end("parent_gone"))
         self._delivery = Delivery(
             home,
@@ -141,7 +137,10 @@ class Channel:
         await self._stdio.open(wire_in, wire_out)
         loop.call_later(LINK_SECONDS, self._link_due.set)
         link = asyncio.create_task(self._keep_link())
-        works = [asyncio.create_task(work) for work in (self._tick(), self._meter.run(), self._deciding.run())]
+        works = [
+            asyncio.create_task(work)
+            for work in (self._tick(), self._meter.run(), self._deciding.run(), self._halt.run(self._watch))
+        ]
         reason = await self._ended
         for work in works:
             work.cancel()
@@ -228,7 +227,8 @@ class Channel:
             for seen in heard:
                 self._meter.see(seen.body)
                 self._lineage.see(seen.body)
-                self._halt.see(seen.body, seen.at)
+                if self._halt.see(seen.body):
+                    self._report_gone_on()
             if any(moments) or self._facts is None:
                 self._look_around()
 
@@ -236,15 +236,23 @@ class Channel:
         """Report what no hook tells: that a turn was interrupted, or a dialog answered, at the terminal."""
         with guarded(self._log, "the status file could not be followed"):
             status, now = self._status.look(), time.time_ns() // 1000
-            self._halt.look(status, busy=self._session.busy, now=now)
+            if self._halt.look(status, busy=self._session.busy, now=now):
+                self._report_gone_on()
             correction = None if status is None else self._session.correct(status, now)
             if status is not None and correction is not None:
                 self._log.info("the status file says what no hook did: %s", correction)
                 body = {"hook_event_name": correction, "session_id": status.session_id, "since": status.at}
                 self._owed.add(body)
+                if correction == "ChannelIdle":
+                    self._deciding.end_turn(status.session_id)
+
+    def _report_gone_on(self) -> None:
+        """The turn that was interrupted is over, the one that is under way isn't."""
+        body = {"hook_event_name": "ChannelIdle", "session_id": self._session.session_id}
+        self._owed.add({**body, "since": self._session.turn.began_at - 1})
 
     def _watch(self) -> None:
-        """What is to show within a second while a dialog is open."""
+        """What is to show within a second while a dialog is open, or Claude is to stop."""
         self._correct()
         with guarded(self._log, "what was owed could not be paid"), contextlib.suppress(OSError):
             self._owed.pay(self._put)
@@ -308,18 +316,7 @@ class Channel:
                 self._owed.pay(self._put)
                 if self._link.status is Status.LINKED:
                     self._report_left()
-            await self._pause()
-
-    @property
-    def _is_hasty(self) -> bool:
-        return self._halt.is_armed
-
-    async def _pause(self) -> None:
-        """Until the next tick, which ``_haste`` brings forward."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(HASTE_SECONDS if self._is_hasty else TICK_SECONDS):
-                await self._haste.wait()
-        self._haste.clear()
+            await asyncio.sleep(TICK_SECONDS)
 
     # -- the hub's side -------------------------------------------------------------------
 
@@ -367,8 +364,7 @@ class Channel:
         if session_id != self._session.session_id:
             self._log.info("an interrupt for another session: %s", session_id)
             return
-        self._halt.arm(session_id, time.time_ns() // 1000)
-        self._haste.set()
+        self._halt.arm(session_id, time.time_ns() // 1000, busy=self._session.busy)
         self._log.info("interrupted: %s", session_id)
 
     def _stop(self, session_id: str) -> None:

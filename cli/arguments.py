@@ -52,3 +52,16 @@ def _check_host(host: str) -> str:
     if not re.fullmatch(r"[a-z0-9_.-]+", ascii_host):
         raise ValueError(host)
     return ascii_host
+
+
+def read_push_host(word: str) -> str:
+    """The host of a push service, with its port if that isn't its scheme's own."""
+    problem = f"{word!r} is no host like push.example.org or 127.0.0.1:8080"
+    try:
+        parts = urlsplit(f"//{word}")
+        host, port = _check_host(parts.hostname or ""), parts.port
+    except ValueError as error:
+        raise ArgumentTypeError(problem) from error
+    if parts.netloc != word or "@" in word or port == 0:
+        raise ArgumentTypeError(problem)
+    return host if port is None else f"{host}:{port}"

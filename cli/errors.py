@@ -99,6 +99,18 @@ class HubRefused(HubSaidNo, Refused):
     exit_code = exits.REFUSED
 
 
+class AlreadyDecided(HubSaidNo):
+    """Somebody else was first, or nobody waits for the answer any more."""
+
+    exit_code = exits.DECIDED
+
+
+class Changed(HubSaidNo):
+    """What is asked is not what was shown."""
+
+    exit_code = exits.CHANGED
+
+
 class BadSettings(CliError):
     """A file of Claude Code's that we don't understand, and so don't touch; line 0 stands for all of it."""
 

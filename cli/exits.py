@@ -9,6 +9,9 @@ FAILED: Final = 1
 USAGE: Final = 2
 UNAVAILABLE: Final = 3
 REFUSED: Final = 4
+DECIDED: Final = 5
+CHANGED: Final = 6
+UNCONFIRMED: Final = 7
 INTERRUPTED: Final = 130
 
 EPILOG: Final = """exit codes:
@@ -17,4 +20,7 @@ EPILOG: Final = """exit codes:
   2    the command line is wrong
   3    not available: no hub here, the hub can't be reached, or the [hub] extra is missing
   4    refused: the code, key or token is wrong, missing, or not allowed to do this
+  5    decide: somebody else was first, or nobody waits for the answer any more
+  6    decide: what is asked is not what was shown
+  7    decide: the answer is kept for its machine, and Claude Code has not got it yet
   130  interrupted"""

@@ -26,7 +26,12 @@ from cli.hubclient import AdminClient
 def hub(arguments: argparse.Namespace) -> int:
     home = locate_home(os.environ)
     status: int = _import_serve().run(
-        home.root, arguments.host, arguments.port, arguments.database, arguments.public_url
+        home.root,
+        arguments.host,
+        arguments.port,
+        arguments.database,
+        arguments.public_url,
+        arguments.push_host,
     )
     return status
 

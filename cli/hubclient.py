@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from channel import VERSION
 from cli.errors import CliError, HubRefused, HubSaidNo, HubUnreachable, NoHubHere, Refused, Usage
 
 TIMEOUT = 10.0
@@ -22,6 +23,9 @@ TIMEOUT = 10.0
 
 ANSWER_BYTES = 16 * 1024 * 1024
 """More than this is no answer of ours."""
+
+USER_AGENT = f"heliograph-cli/{VERSION}"
+"""By which the hub tells what was decided here from what other programs decide."""
 
 _SENDABLE = re.compile(r"[\x21-\x7e]*")
 """What may stand in a header."""
@@ -118,7 +122,7 @@ def _exchange(
     body: dict[str, Any] | None,
     token: str | None,
 ) -> dict[str, Any]:
-    headers = {"Accept": "application/json"}
+    headers = {"Accept": "application/json", "User-Agent": USER_AGENT}
     if token:
         headers["Authorization"] = f"Bearer {token}"
     content = None

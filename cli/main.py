@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from cli import exits
-from cli.arguments import read_host, read_port, read_public_url
+from cli.arguments import read_host, read_port, read_public_url, read_push_host
 from cli.errors import CliError
 
 DEFAULT_PORT = 7878
@@ -49,6 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_hub_commands(commands)
     _add_machine_commands(commands)
     _add_person_commands(commands)
+    _add_decision_commands(commands)
     return parser
 
 
@@ -78,6 +79,14 @@ def _add_hub_commands(commands: Commands[argparse.ArgumentParser]) -> None:
         type=read_public_url,
         metavar="URL",
         help="where browsers and machines reach it, if not host:port",
+    )
+    hub.add_argument(
+        "--push-host",
+        type=read_push_host,
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="a push service of your own beside the browsers' known ones; may be repeated",
     )
     migrate = _add(commands, "migrate", "cli.hub_commands:migrate", "bring the hub's database to this version")
     migrate.add_argument("--database", metavar="URL", help="default: SQLite in HELIOGRAPH_HOME/hub")
@@ -147,9 +156,55 @@ def _add_person_commands(commands: Commands[argparse.ArgumentParser]) -> None:
     say.set_defaults(when="auto")
     say.add_argument("--wait", action="store_true", help="follow it until it is answered, and print the reply")
     say.add_argument("--json", action="store_true", help="print the message (with --wait: and the reply) as JSON")
+    interrupt = _add(commands, "interrupt", "cli.control:interrupt", "have Claude stop at its next step")
+    stop = _add(commands, "stop", "cli.control:stop", "end a session's Claude Code")
+    for order in (interrupt, stop):
+        order.add_argument("session", metavar="SESSION", help="its id, or the beginning of it")
+    stop.add_argument("--yes", action="store_true", help="don't ask")
     tail = _add(commands, "tail", "cli.watch:tail", "print a session's timeline and follow it")
     tail.add_argument("session", metavar="SESSION", help="its id, or the beginning of it")
     tail.add_argument("--json", action="store_true", help="print each change as one line of JSON")
+
+
+def _add_decision_commands(commands: Commands[argparse.ArgumentParser]) -> None:
+    decide = _add(commands, "decide", "cli.decide:decide", "list what sessions wait for, show one of it, or answer it")
+    decide.add_argument(
+        "id", metavar="ID", nargs="?", help="the decision's id or its beginning, or its session's; without: list them"
+    )
+    decide.add_argument("--allow", action="store_true", help="allow once, approve a plan, or send a form as it is")
+    decide.add_argument("--input", metavar="JSON", help="allow with this input instead; @FILE reads it from a file")
+    decide.add_argument("--always", metavar="N", type=int, help="allow, and save the Nth of what Claude Code offers")
+    decide.add_argument("--mode", metavar="MODE", help="approve a plan into this mode")
+    decide.add_argument(
+        "--answer",
+        metavar="N=TEXT",
+        action="append",
+        default=[],
+        help="to a question by its number or text; repeatable",
+    )
+    decide.add_argument("--field", metavar="NAME=VALUE", action="append", default=[], help="of a form; repeatable")
+    decide.add_argument("--deny", action="store_true", help="deny, keep planning, or decline a form")
+    decide.add_argument("--message", metavar="TEXT", help="with --deny: what Claude is told")
+    decide.add_argument("--stop", action="store_true", help="deny and stop Claude, or cancel a form")
+    decide.add_argument("--wait", action="store_true", help="until Claude Code has the answer, however long that takes")
+    decide.add_argument("--json", action="store_true", help="print the API's objects")
+    rule = commands.add_parser("rule", help="what is answered without a person", epilog=exits.EPILOG,
+                               formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    rules = rule.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    listing = _add(rules, "list", "cli.rules:list_rules", "list the rules")
+    listing.add_argument("--json", action="store_true", help="print the API's objects")
+    add = _add(rules, "add", "cli.rules:add_rule", "answer permissions of these tools without a person from now on")
+    add.add_argument("behavior", choices=("allow", "deny"))
+    add.add_argument(
+        "tools", metavar="TOOL", nargs="+", help="as in Claude Code: WebFetch, 'Bash(git log:*)', 'mcp__server__*'"
+    )
+    add.add_argument("--machine", help="only on this machine: its name or id")
+    add.add_argument("--project", metavar="FOLDER", help="only in this folder and what is below")
+    add.add_argument("--hours", metavar="FROM-TO", help="only at these hours, such as 18:00-08:00; needs --zone")
+    add.add_argument("--zone", help="whose hours these are, such as Europe/Berlin")
+    add.add_argument("--message", metavar="TEXT", help="what Claude is told with a denial")
+    remove = _add(rules, "remove", "cli.rules:remove_rule", "remove a rule")
+    remove.add_argument("rule", metavar="RULE", help="its id, or the beginning of it")
 
 
 def _add_consent(parser: argparse.ArgumentParser) -> None:

@@ -21,7 +21,6 @@ from cli.hubclient import HubClient
 from cli.pairing import choose_hub_url
 
 PAGE = 200
-SHORT_ID = 8
 ANSWER_SECONDS, ANSWER_PAUSE = 5.0, 0.1
 """How long, and how often, to look for the text of an answer that is known to be there."""
 
@@ -111,9 +110,9 @@ def build_row(session: dict[str, Any], now: datetime) -> list[str]:
     """One line of the table."""
     branch = f" ({session['branch']})" if session.get("branch") else ""
     return [
-        show.plain_line(session["session_id"])[:SHORT_ID],
+        show.plain_line(session["session_id"])[: show.SHORT_ID],
         session["state"],
-        _age(session["last_activity_at"], now),
+        show.age(session["last_activity_at"], now),
         show.cut(show.plain_line(session["machine"]["name"]), 20),
         show.cut(show.plain_line(session["title"] or "-"), 40),
         show.plain_line(f"{session['cwd']}{branch}"),
@@ -178,11 +177,3 @@ def _await_answer(hub: HubClient, session_id: str, message_id: str) -> Entry | N
         if answer is not None or time.monotonic() > deadline:
             return answer
         time.sleep(ANSWER_PAUSE)
-
-
-def _age(at: str, now: datetime) -> str:
-    seconds = max(0, int((now - datetime.fromisoformat(at)).total_seconds()))
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
-        if seconds >= size:
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"

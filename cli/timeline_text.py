@@ -83,10 +83,11 @@ def _describe_tool(entry: Entry, is_first: bool) -> str:
         outcome += f"  {duration / 1000:.1f} s"
     if not is_first and state == "done":
         outcome = f"  done{outcome}"
-    return f"{name}  {_summarise(entry.get('input'))}{outcome}".replace("\n", " ")
+    return f"{name}  {summarise_input(entry.get('input'))}{outcome}".replace("\n", " ")
 
 
-def _summarise(tool_input: Any) -> str:
+def summarise_input(tool_input: Any) -> str:
+    """A tool's input in one line: what it is mainly about."""
     if isinstance(tool_input, dict):
         for name in _MAIN_INPUT:
             if isinstance(tool_input.get(name), str):

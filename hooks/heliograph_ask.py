@@ -68,7 +68,8 @@ def listen(parent: int, bell: "_socket.socket", asked: bytes) -> "bytes | None":
                 return None
             data += chunk
             answer = read_answer(data)
-        bell.sendall(b"+")
+        if answer:
+            bell.sendall(b"+")
     except OSError:
         return None
     return answer

@@ -174,7 +174,9 @@ def halt(home: bytes, pid: int, name: bytes, body: bytes) -> bytes:
     """The answer that ends the turn, while the channel says that somebody has interrupted it; else empty.
 
     ``run/<pid>.stop`` says so: the session's id and, as a JSON string, why. It stays until Claude is idle, since
-    calls beside this one and those of subagents have hooks of their own. Whoever prompts goes on, and it is over.
+    calls beside this one and those of subagents have hooks of their own. A prompt that a person queues comes up in
+    the middle of the turn and changes nothing; once the turn was told to end, which makes the file read-only, it
+    begins one of its own.
     """
     path = b"%s/run/%d.stop" % (home, pid)
     try:
@@ -182,8 +184,11 @@ def halt(home: bytes, pid: int, name: bytes, body: bytes) -> bytes:
         if not why or session_id not in body:
             return b""
         if name == b"UserPromptSubmit" and not is_notified(body):
-            posix.unlink(path)
+            if not posix.stat(path).st_mode & 0o200:
+                posix.unlink(path)
             return b""
+        if b'"agent_id":' not in body:
+            posix.chmod(path, 0o400)
     except FileNotFoundError:
         return b""
     return HALTS[name] % {b"why": why}

@@ -19,6 +19,7 @@ from hub.core.model import (
     Session,
     Usage,
 )
+from hub.core.push import Subscription
 from hub.core.rules import Rule
 from hub.db.search import Hit
 from wire.ids import to_rfc3339
@@ -196,4 +197,15 @@ def rule_json(rule: Rule) -> dict[str, Any]:
         "message": rule.message,
         "author": rule.author,
         "created_at": to_rfc3339(rule.created_at),
+    }
+
+
+def device_json(subscription: Subscription, token_id: str) -> dict[str, Any]:
+    """A browser in which somebody is told; ``here``: it is the one that asks, by its sign-in."""
+    return {
+        "subscription_id": subscription.subscription_id,
+        "label": subscription.label,
+        "here": subscription.token_id == token_id,
+        "created_at": to_rfc3339(subscription.created_at),
+        "failed_at": to_rfc3339(subscription.failed_at) if subscription.failed_at else None,
     }

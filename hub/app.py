@@ -13,16 +13,19 @@ from hub.access.principals import Principals
 from hub.config import Settings, find_command
 from hub.db import queries
 from hub.db.engine import Database
-from hub.http import admin, api, decisions, inbox, pages, rules
+from hub.http import admin, api, control, decisions, inbox, pages, push, rules
 from hub.http.middleware import errors, same_site, set_headers, signed_in
 from hub.http.searches import Searches
 from hub.indexer import Indexer
-from hub.keys import DB, LINKS, LIVE, OUTCOMES, PAGES, PRINCIPALS, RULINGS, SEARCHES, SETTINGS, WRONG_SECRETS
+from hub.keys import DB, LINKS, LIVE, OUTCOMES, PAGES, PRINCIPALS, PUSH, RULINGS, SEARCHES, SETTINGS, WRONG_SECRETS
 from hub.links import Links
 from hub.live import Live
 from hub.pages.render import Pages
+from hub.push import Push
 from hub.rulings import Rulings
+from hub.vapid import load_vapid
 from hub.verdicts import Outcomes
+from hub.webpush import Courier
 from hub.ws.channel import channel_socket
 from hub.ws.dashboard import dashboard_socket
 from wire.frames import FRAME_BYTES
@@ -53,14 +56,16 @@ async def build_app(settings: Settings, db: Database) -> web.Application:
     indexer = Indexer(db)
     rulings = Rulings(db)
     rulings.look_at(asked)
+    pushes = Push(db, Courier(load_vapid(settings.home / "hub", settings.public_url), settings.push_hosts))
+    pushes.look_at(asked)
 
     async def run_beside(_: web.Application) -> AsyncIterator[None]:
-        async with indexer.running(), rulings.running():
+        async with indexer.running(), rulings.running(), pushes.running():
             yield
 
     app.cleanup_ctx.append(run_beside)
     outcomes = Outcomes()
-    db.observers += [live.publish, links.notice, outcomes.notice, rulings.notice, indexer.notice]
+    db.observers += [live.publish, links.notice, outcomes.notice, rulings.notice, pushes.notice, indexer.notice]
     app[SETTINGS] = settings
     app[DB] = db
     app[PRINCIPALS] = Principals(db)
@@ -69,6 +74,7 @@ async def build_app(settings: Settings, db: Database) -> web.Application:
     app[OUTCOMES] = outcomes
     app[RULINGS] = rulings
     app[PAGES] = renderer
+    app[PUSH] = pushes
     app[SEARCHES] = Searches()
     app[WRONG_SECRETS] = WrongSecrets()
     app.on_response_prepare.append(set_headers)
@@ -82,8 +88,8 @@ async def build_app(settings: Settings, db: Database) -> web.Application:
             web.get("/api/v1/sessions/{session_id}", api.show_session),
             web.get("/api/v1/sessions/{session_id}/timeline", api.show_timeline),
             web.post("/api/v1/sessions/{session_id}/messages", api.send_message),
-            web.post("/api/v1/sessions/{session_id}/interrupt", api.interrupt),
-            web.post("/api/v1/sessions/{session_id}/stop", api.stop),
+            web.post("/api/v1/sessions/{session_id}/interrupt", control.interrupt),
+            web.post("/api/v1/sessions/{session_id}/stop", control.stop),
             web.get("/api/v1/messages/{message_id}", api.show_message),
             web.delete("/api/v1/messages/{message_id}", api.cancel_message),
             web.post("/api/v1/messages/{message_id}/resend", api.resend_message),
@@ -96,6 +102,10 @@ async def build_app(settings: Settings, db: Database) -> web.Application:
             web.delete("/api/v1/rules/{rule_id}", rules.remove_rule),
             web.get("/api/v1/usage", api.show_usage),
             web.get("/api/v1/search", api.search),
+            web.get("/api/v1/push", push.list_devices),
+            web.post("/api/v1/push", push.subscribe),
+            web.delete("/api/v1/push/{subscription_id}", push.unsubscribe),
+            web.post("/api/v1/push/{subscription_id}/test", push.try_out),
             web.post("/api/v1/events", api.take_events),
             web.get("/ws/channel", channel_socket),
             web.get("/ws/dashboard", dashboard_socket),
@@ -106,6 +116,7 @@ async def build_app(settings: Settings, db: Database) -> web.Application:
             web.get("/sign-in", pages.sign_in, name="sign_in"),
             web.post("/sign-in", pages.sign_in_submit, name="do_sign_in"),
             web.post("/sign-out", pages.sign_out),
+            web.get("/sw.js", push.service_worker, name="service_worker"),
         ]
     )
     app.router.add_static(prefix, STATIC, name="static")

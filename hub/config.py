@@ -16,13 +16,16 @@ COMMAND = "heliograph"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """``database`` is an SQLAlchemy URL; ``public_url`` is where people reach the hub, without a slash at the end."""
+    """``database`` is an SQLAlchemy URL; ``public_url`` is where people reach the hub, without a slash at the end;
+    ``push_hosts`` are trusted as push services beside the known ones.
+    """
 
     home: Path
     host: str
     port: int
     database: str
     public_url: str
+    push_hosts: frozenset[str] = frozenset()
 
     @property
     def secure(self) -> bool:

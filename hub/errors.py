@@ -146,6 +146,13 @@ class Frozen(HubError):
     code = "too_many_wrong_secrets"
 
 
+class PushFailed(HubError):
+    """The browser's push service didn't take it."""
+
+    status = 502
+    code = "push_failed"
+
+
 class Busy(HubError):
     """Too many ask for the same at once."""
 

@@ -15,6 +15,7 @@ from hub.http.searches import Searches
 from hub.links import Links
 from hub.live import Live
 from hub.pages.render import Pages
+from hub.push import Push
 from hub.rulings import Rulings
 from hub.verdicts import Outcomes
 
@@ -27,6 +28,7 @@ OUTCOMES = web.AppKey("outcomes", Outcomes)
 PRINCIPALS = web.AppKey("principals", Principals)
 PAGES = web.AppKey("pages", Pages)
 WRONG_SECRETS = web.AppKey("wrong_secrets", WrongSecrets)
+PUSH = web.AppKey("push", Push)
 SEARCHES = web.AppKey("searches", Searches)
 
 PRINCIPAL: web.RequestKey[Principal] = web.RequestKey("principal", cast(type[Principal], object))

@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import structlog
@@ -24,6 +25,7 @@ from hub.garbage import seldom_collected
 from hub.http.admin import build_sign_in_url
 from hub.keys import LINKS, LIVE
 from hub.logs import set_up_logs
+from hub.vapid import BadKey
 
 SHUTDOWN_SECONDS = 3.0
 """What requests under way get to finish; with the sockets' closing it stays well under 10 s."""
@@ -39,13 +41,20 @@ class CannotStart(Exception):
     """Why the hub doesn't start, in words for whoever started it."""
 
 
-def run(home: Path, host: str, port: int, database: str | None, public_url: str | None) -> int:
+def run(
+    home: Path,
+    host: str,
+    port: int,
+    database: str | None,
+    public_url: str | None,
+    push_hosts: Collection[str] = (),
+) -> int:
     """Run until SIGINT or SIGTERM. Returns 0, or 1 with the reason on stderr."""
     os.umask(0o077)
     set_up_logs()
     try:
-        asyncio.run(_run(home, host, port, database, public_url))
-    except (CannotStart, DatabaseInUse, schema.SchemaMismatch, OSError) as error:
+        asyncio.run(_run(home, host, port, database, public_url, push_hosts))
+    except (CannotStart, DatabaseInUse, schema.SchemaMismatch, BadKey, OSError) as error:
         print(f"heliograph: {error}", file=sys.stderr)  # noqa: T201  the answer to a command
         return 1
     return 0
@@ -77,7 +86,9 @@ def _database_path(home: Path, database: str | None) -> Path:
     return path.resolve()  # the lock's name follows from it: one file, one name
 
 
-async def _run(home: Path, host: str, port: int, database: str | None, public_url: str | None) -> None:
+async def _run(
+    home: Path, host: str, port: int, database: str | None, public_url: str | None, push_hosts: Collection[str]
+) -> None:
     state = home / "hub"
     admin_socket = state / "hub.sock"
     path = _database_path(home, database)
@@ -99,6 +110,7 @@ async def _run(home: Path, host: str, port: int, database: str | None, public_ur
         port=port,
         database=URL.create("sqlite", database=str(path)).render_as_string(),
         public_url=_read_public_url(public_url or f"http://{_in_url(host)}:{port}"),
+        push_hosts=frozenset(push_hosts),
     )
     db = await open_database(settings.database, lock)
     app = await build_app(settings, db)

@@ -82,8 +82,7 @@ class Sending:
         if self._over.get(decision_id):
             return None
         self._over.put(decision_id, True)
-        was_taken = decision.state == "decided" and decision.outcome is None
-        return None if was_taken else frames.Settled(decision_id=decision_id)
+        return None if decision.is_taken else frames.Settled(decision_id=decision_id)
 
     def _keep(self, decision: Decision, claude_id: str) -> frames.Verdict | None:
         """The frame, if it is a new one."""

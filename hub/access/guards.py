@@ -1,4 +1,4 @@
-"""The only ways to reach a session, message or decision for somebody: absent and forbidden look alike."""
+"""The only ways to reach a session, message, decision or subscription: absent and forbidden look alike."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.access.rights import Person, Principal, Right
 from hub.core.model import Decision, Message, Session
+from hub.core.push import Subscription
 from hub.db import queries
+from hub.db.subscriptions import find_subscription
 from hub.errors import Forbidden, NotFound
 
 
@@ -48,3 +50,12 @@ async def access_decision(conn: AsyncConnection, principal: Principal, decision_
     if decision is None:
         raise NotFound("There is no such decision.")
     return decision
+
+
+async def access_subscription(conn: AsyncConnection, principal: Principal, subscription_id: str) -> Subscription:
+    """A subscription of this person's own."""
+    person = access_person(principal, "see")
+    subscription = await find_subscription(conn, subscription_id)
+    if subscription is None or subscription.user_id != person.user_id:
+        raise NotFound("There is no such subscription.")
+    return subscription

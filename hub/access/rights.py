@@ -15,6 +15,11 @@ ROLES: dict[str, frozenset[Right]] = {
 }
 
 
+def list_roles(right: Right) -> list[str]:
+    """The roles that hold it."""
+    return [role for role, rights in ROLES.items() if right in rights]
+
+
 class Person(msgspec.Struct, frozen=True, kw_only=True):
     """Someone signed in: in a browser (``csrf`` is set) or through a token."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import msgspec
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import delete, func, or_, select, update
 
 from hub.access.audit import note_audit
 from hub.access.rights import ROLES, Person
@@ -119,11 +119,12 @@ async def do_sign_in(db: Database, token: str, address: str) -> SignedIn:
 
 
 async def do_sign_out(db: Database, person: Person, address: str) -> None:
-    """End this browser's session."""
+    """End this browser's session, and its notifications."""
 
     async def work(tx: Transaction) -> None:
-        table = schema.tokens
+        table, pushes = schema.tokens, schema.push_subscriptions
         await tx.conn.execute(update(table).where(table.c.token_id == person.token_id).values(revoked_at=now()))
+        await tx.conn.execute(delete(pushes).where(pushes.c.token_id == person.token_id))
         await note_audit(tx.conn, person.user_id, "sign_out", person.token_id, address)
 
     await db.write(work)
@@ -201,8 +202,9 @@ async def do_revoke(db: Database, name: str) -> list[Revoked]:
             raise NotFound(f"Nothing that could be revoked is called {name!r}.")
         if len(ids) > 1:
             raise Conflict(f"{name!r} names several: {', '.join(ids)}. Use one of these ids.")
-        tokens = [row.token_id for row in rows]
+        tokens, pushes = [row.token_id for row in rows], schema.push_subscriptions
         await tx.conn.execute(update(table).where(table.c.token_id.in_(tokens)).values(revoked_at=now()))
+        await tx.conn.execute(delete(pushes).where(pushes.c.token_id.in_(tokens)))
         await note_audit(tx.conn, "hub host", "revoke", ids[0], "local")
         return [Revoked(kind=row.kind, name=row.name, id=row.id, token_id=row.token_id) for row in rows]
 

@@ -83,7 +83,7 @@ def _list_candidates(command: str, size: int) -> Iterator[tuple[list[str], bool]
         is_first, is_value = True, False
         for i in range(start + 1, len(part)):
             yield part[i : i + size], is_first
-            is_first = is_first and (is_value or _PASSED.fullmatch(part[i]) is not None or part[i] in _RUNNERS)
+            is_first = is_first and (is_value or _is_passed(part[i]))
             is_value = part[i].startswith("-")
 
 
@@ -105,6 +105,11 @@ def _read_words(text: str) -> list[str]:
 
 def _is_before_command(word: str) -> bool:
     return word in _KEYWORDS or _ASSIGNMENT.fullmatch(word) is not None
+
+
+def _is_passed(word: str) -> bool:
+    """Whether what a command is given to run may come after this."""
+    return _PASSED.fullmatch(word) is not None or word in _KEYWORDS or _name_program([word]) in _RUNNERS
 
 
 def _name_program(words: list[str]) -> str:

@@ -147,7 +147,8 @@ def _build(session: Session, event: Stored, kind: DecisionKind) -> Decision:
 
 def _open(world: World, session: Session, event: Stored, decision: Decision) -> None:
     process = world.processes.get((event.machine_id, event.pid))
-    if event.orphan or session.ended or (process is not None and process.gone):
+    is_there = process is not None and process.session_id == session.session_id and not process.gone
+    if event.orphan or session.ended or not is_there:
         return  # nobody waits for an answer any more
     decision.digest = verdicts.digest(decision)
     world.decisions[decision.decision_id] = decision

@@ -141,9 +141,11 @@ def _check_value(field: Field, value: Any) -> None:
             if value not in [choice.value for choice in field.choices]:
                 raise Invalid(f"{field.label} is one of those offered.")
         case "choices":
-            known = [choice.value for choice in field.choices]
-            if not isinstance(value, list) or any(item not in known or value.count(item) > 1 for item in value):
+            known = {choice.value for choice in field.choices}
+            if not isinstance(value, list) or not all(isinstance(item, str) and item in known for item in value):
                 raise Invalid(f"{field.label} is a list of those offered.")
+            if len(set(value)) < len(value):
+                raise Invalid(f"{field.label} has one of those offered twice.")
             _check_bounds(field, len(value), " choices")
         case _:
             _check_text(field, value)
@@ -190,6 +192,6 @@ def _text(item: Mapping[str, Any], name: str) -> str:
 
 def _number(item: Mapping[str, Any], name: str) -> float | None:
     value = item.get(name)
-    if not isinstance(value, int | float) or isinstance(value, bool) or abs(value) > NUMBER_MAX:
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return value
+    return value if abs(value) < NUMBER_MAX else None

@@ -151,6 +151,7 @@ def _leave(session: Session, event: Stored) -> None:
 
 def _move(world: World, process: Process, session: Session, event: Stored) -> None:
     """The process carries another session from here on."""
+    _withdraw(world, process, event)
     before = _carried(world, process)
     if before is not None:
         before.linked = False
@@ -192,7 +193,7 @@ def _succeed(world: World, before: Session, session: Session, event: Stored) -> 
 
 
 def _withdraw(world: World, process: Process, event: Stored) -> None:
-    """It is gone, and with it what it asked, of a session too that goes on in another one."""
+    """It has left its session, and with it what it asked, though the session may go on in another one."""
     session = world.touch(process.session_id or "")
     if session is not None:
         conclusions.withdraw_all(world, session, event, pid=process.pid)

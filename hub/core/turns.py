@@ -16,9 +16,6 @@ from wire.frames import ID_CHARS
 
 MODEL_CHARS = 100
 
-NOTIFICATION = "<task-notification>"
-"""How Claude Code's own prompts begin: something in the background is over, or a hook wakes it."""
-
 AGENTS = 64
 """Background subagents of a session that are kept in mind."""
 
@@ -53,8 +50,6 @@ def end_session(world: World, session: Session, event: Stored) -> None:
 def begin(world: World, session: Session, event: Stored) -> None:
     """``UserPromptSubmit``: a turn begins, or a message comes up in the middle of one."""
     ours = messages.find_named(world, session, event)
-    if ours or not event.body.prompt.startswith(NOTIFICATION):
-        session.interrupted_at = None  # somebody wants it to go on
     if session.turn == "idle" or not ours or any(message.when != "now" for message in ours):
         _begin_turn(world, session, event)
     for message in ours:
@@ -167,10 +162,11 @@ def leave(world: World, session: Session, event: Stored) -> None:
 
 
 def correct_idle(world: World, session: Session, event: Stored) -> None:
-    """Claude Code says that the turn is over though no hook did: somebody pressed Esc. Between turns, that subagents'
-    dialogs are answered.
+    """Claude Code says that a turn is over though no hook did: somebody pressed Esc, or interrupted it from here.
+    Between turns, that subagents' dialogs are answered.
     """
     since = event.body.since or event.at
+    session.interrupted_at = None
     if session.turn_started_at is None:
         conclusions.note_answered(world, session, event, since)
     elif session.turn_started_at <= since:  # else a prompt has come since

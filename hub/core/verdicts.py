@@ -117,7 +117,7 @@ def _check_content(decision: Decision, verdict: Verdict) -> None:
 def _check_plan(decision: Decision, edited: Mapping[str, Any]) -> None:
     if not isinstance(edited.get("plan", ""), str):
         raise Unfit("A plan is a text.")
-    if any(name != "plan" and decision.input.get(name) != value for name, value in edited.items()):
+    if any((name, value) not in decision.input.items() for name, value in edited.items() if name != "plan"):
         raise Unfit("Only the plan's text can be edited.")
 
 

@@ -185,6 +185,20 @@ decisions = Table(
     Index(None, "change_id"),
 )
 
+push_subscriptions = Table(
+    "push_subscriptions",
+    metadata,
+    Column("subscription_id", String, primary_key=True),
+    Column("user_id", ForeignKey("users.user_id"), nullable=False),
+    Column("token_id", ForeignKey("tokens.token_id"), nullable=False),
+    Column("endpoint", Text, nullable=False, unique=True),
+    Column("p256dh", String, nullable=False),
+    Column("auth", String, nullable=False),
+    Column("label", String, nullable=False),  # the browser in words
+    Column("created_at", BigInteger, nullable=False),
+    Column("failed_at", BigInteger),  # since when its push service takes nothing
+)
+
 usage = Table(
     "usage",
     metadata,

@@ -9,7 +9,6 @@ from aiohttp import web
 
 from hub.access.guards import access_message, access_person, access_session
 from hub.access.rights import MachineKey
-from hub.actions.control import do_interrupt, do_stop
 from hub.actions.events import do_ingest
 from hub.actions.identity import do_join
 from hub.actions.messages import do_cancel_message, do_move_message, do_resend_message, do_send_message
@@ -23,7 +22,7 @@ from hub.http.answers import answer_json
 from hub.http.bodies import Batch, Join, Move, NewMessage
 from hub.http.openapi import build_openapi
 from hub.http.reading import build_cursor, read_body, read_cursor, read_limit
-from hub.keys import DB, LINKS, LIVE, PRINCIPAL, SEARCHES, WRONG_SECRETS
+from hub.keys import DB, LIVE, PRINCIPAL, SEARCHES, WRONG_SECRETS
 from wire.frames import BATCH_EVENTS, FRAME_BYTES
 
 USAGE_ROWS = 5_000
@@ -139,23 +138,6 @@ async def send_message(request: web.Request) -> web.Response:
     address = request.remote or ""
     sent = await do_send_message(request.app[DB], person, address, session_id, body.text, body.client_id, body.when)
     return answer_json(sent, 202)
-
-
-async def interrupt(request: web.Request) -> web.Response:
-    """Have Claude stop at its next step."""
-    person = access_person(request[PRINCIPAL], "stop")
-    links, session_id = request.app[LINKS], request.match_info["session_id"]
-    session = await do_interrupt(request.app[DB], person, request.remote or "", session_id, links.takes_orders)
-    return answer_json({"session_id": session.session_id, "state": session.state}, 202)
-
-
-async def stop(request: web.Request) -> web.Response:
-    """End a session's Claude Code."""
-    person = access_person(request[PRINCIPAL], "stop")
-    links, session_id = request.app[LINKS], request.match_info["session_id"]
-    session = await do_stop(request.app[DB], person, request.remote or "", session_id, links.takes_orders)
-    links.end(session)
-    return answer_json({"session_id": session.session_id, "state": session.state}, 202)
 
 
 async def show_message(request: web.Request) -> web.Response:

@@ -99,6 +99,20 @@ class Join(msgspec.Struct, forbid_unknown_fields=True):
     os: str
 
 
+class PushKeys(msgspec.Struct):
+    """What a browser decrypts by."""
+
+    p256dh: str
+    auth: str
+
+
+class PushSubscription(msgspec.Struct):
+    """A browser's ``PushSubscription`` as its ``toJSON`` writes it; what else a browser adds is its own business."""
+
+    endpoint: str
+    keys: PushKeys
+
+
 class Batch(msgspec.Struct):
     """Events out of a machine's spool, oldest first; all but those of the process ``pid`` are of dead ones."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import get_args
 
 from aiohttp import hdrs, web
 
@@ -10,7 +10,7 @@ from hub.access.guards import access_decision, access_person
 from hub.access.rights import Person
 from hub.actions.decisions import do_decide
 from hub.api_json import decision_json
-from hub.core.model import Decision, DecisionState, Place
+from hub.core.model import Decision, DecisionState, Machine, Place, Session
 from hub.db import queries
 from hub.db.books import load_sessions
 from hub.errors import AlreadyDecided, DecisionConflict, NotTaken, Unprocessable
@@ -61,40 +61,49 @@ async def show_decision(request: web.Request) -> web.Response:
     """One decision."""
     async with request.app[DB].read() as conn:
         decision = await access_decision(conn, request[PRINCIPAL], request.match_info["decision_id"], "see")
-    return answer_json(await _build_json(request, decision))
+    return answer_json(decision_json(decision, *await _find_beside(request, decision)))
 
 
 async def give_verdict(request: web.Request) -> web.Response:
     """Decide. Answers once the verdict has reached Claude Code (200), or is kept for its machine (202)."""
-    person = access_person(request[PRINCIPAL], "decide")
+    app, person = request.app, access_person(request[PRINCIPAL], "decide")
     body = await read_body(request, NewVerdict, VERDICT_BODY_BYTES)
+    with app[OUTCOMES].watch(request.match_info["decision_id"]) as outcome:
+        try:
+            decision = await _decide(request, person, body)
+        except DecisionConflict as error:
+            error.details["decision"] = decision_json(error.decision, *await _find_beside(request, error.decision))
+            raise
+        is_near = app[LINKS].takes_verdicts(decision.machine_id, decision.pid)
+        beside = await _find_beside(request, decision)  # not later: the hub may stop while this waits
+        if is_near:
+            decision = await outcome.wait(decision)
     try:
-        decision = await _decide(request, person, body)
+        _check_outcome(decision)
     except DecisionConflict as error:
-        error.details["decision"] = await _build_json(request, error.decision)
+        error.details["decision"] = decision_json(decision, *beside)
         raise
-    return answer_json(await _build_json(request, decision), 202 if decision.state == "sending" else 200)
+    return answer_json(decision_json(decision, *beside), 202 if decision.state == "sending" else 200)
 
 
 async def _decide(request: web.Request, person: Person, body: NewVerdict) -> Decision:
-    app, decision_id = request.app, request.match_info["decision_id"]
-    with app[OUTCOMES].watch(decision_id) as outcome:
-        decision = await do_decide(
-            app[DB],
-            person,
-            request.remote or "",
-            decision_id,
-            body.digest,
-            body.build_verdict(),
-            find_place(person, request.headers.get(hdrs.USER_AGENT, "")),
-        )
-        if app[LINKS].takes_verdicts(decision.machine_id, decision.pid):
-            decision = await outcome.wait(decision)
+    return await do_decide(
+        request.app[DB],
+        person,
+        request.remote or "",
+        request.match_info["decision_id"],
+        body.digest,
+        body.build_verdict(),
+        find_place(person, request.headers.get(hdrs.USER_AGENT, "")),
+    )
+
+
+def _check_outcome(decision: Decision) -> None:
+    """Raises a DecisionConflict if the verdict came to nothing."""
     if decision.state == "open":
         raise NotTaken("Nothing on that machine took the answer: answer it in its terminal.", decision)
     if decision.state not in ("sending", "decided"):
         raise AlreadyDecided("Somebody answered it in its terminal, or it ended, before your answer came.", decision)
-    return decision
 
 
 def find_place(person: Person, user_agent: str) -> Place:
@@ -104,8 +113,8 @@ def find_place(person: Person, user_agent: str) -> Place:
     return "cli" if user_agent.startswith(CLI) else "api"
 
 
-async def _build_json(request: web.Request, decision: Decision) -> dict[str, Any]:
+async def _find_beside(request: web.Request, decision: Decision) -> tuple[Session | None, Machine | None]:
+    """What is shown with it."""
     async with request.app[DB].read() as conn:
         session = await queries.find_session(conn, decision.session_id)
-        machine = await queries.find_machine(conn, decision.machine_id)
-    return decision_json(decision, session, machine)
+        return session, await queries.find_machine(conn, decision.machine_id)

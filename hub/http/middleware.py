@@ -32,7 +32,7 @@ log = structlog.get_logger()
 
 SAFE = frozenset({"GET", "HEAD"})
 
-PUBLIC = frozenset({"healthz", "static", "sign_in", "do_sign_in", "join"})
+PUBLIC = frozenset({"healthz", "static", "sign_in", "do_sign_in", "join", "service_worker"})
 """Route names that need no sign-in. Every other route does."""
 
 CSRF_HEADER = "X-CSRF-Token"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from hub import __version__
-from hub.http.bodies import Batch, Join, Move, NewMessage, NewRule, NewVerdict
+from hub.http.bodies import Batch, Join, Move, NewMessage, NewRule, NewVerdict, PushSubscription
 from hub.http.schemas import (
     DECIMAL,
     TEXT,
@@ -38,9 +38,10 @@ _VERDICT = (
 def build_openapi() -> Schema:
     """The whole document."""
     bodies, components = msgspec.json.schema_components(
-        [NewMessage, Move, Join, Batch, NewVerdict, NewRule], ref_template="#/components/schemas/{name}"
+        [NewMessage, Move, Join, Batch, NewVerdict, NewRule, PushSubscription],
+        ref_template="#/components/schemas/{name}",
     )
-    new_message, move, join, batch, new_verdict, new_rule = bodies
+    new_message, move, join, batch, new_verdict, new_rule, subscription = bodies
     session, entry, message = (ref(name) for name in ("Session", "Entry", "Message"))
     decision = ref("Decision")
     sent = object_of(message_id=TEXT, session_id=TEXT, state=TEXT)
@@ -190,6 +191,35 @@ def build_openapi() -> Schema:
                     ),
                     "description": _SEARCH,
                 }
+            },
+            "/api/v1/push": {
+                "get": _call(
+                    "The key that browsers subscribe to, and those in which you are told",
+                    object_of(public_key=TEXT, devices=list_of(ref("Device"))),
+                ),
+                "post": _call(
+                    "Be told in this browser what needs you",
+                    ref("Device"),
+                    status=201,
+                    body=subscription,
+                    refusals=(409, 413, 422),
+                ),
+            },
+            "/api/v1/push/{subscription_id}": {
+                "delete": _call(
+                    "Be told in it no more",
+                    object_of(subscription_id=TEXT),
+                    path=("subscription_id",),
+                    refusals=(404,),
+                )
+            },
+            "/api/v1/push/{subscription_id}/test": {
+                "post": _call(
+                    "Show a notification in it",
+                    object_of(subscription_id=TEXT),
+                    path=("subscription_id",),
+                    refusals=(404, 502),
+                )
             },
             "/api/v1/events": {
                 "post": _call(

@@ -111,6 +111,7 @@ def build_records() -> dict[str, Schema]:
             author=TEXT,
             created_at=TIME,
         ),
+        "Device": object_of(subscription_id=TEXT, label=TEXT, here=YES_NO, created_at=TIME, failed_at=or_null(TIME)),
         "Message": object_of(
             message_id=TEXT,
             session_id=TEXT,

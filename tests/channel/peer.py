@@ -71,6 +71,10 @@ class Claude:
         return self.home / "run" / f"{os.getpid()}.sock"
 
     @property
+    def halt(self) -> Path:
+        return self.home / "run" / f"{os.getpid()}.stop"
+
+    @property
     def config(self) -> Path:
         return self.home / "claude"
 
@@ -148,15 +152,23 @@ class Claude:
         assert process.returncode == 0
         return answer.decode()
 
+    async def ask(self, name: str, session_id: str = SESSION, **fields: Any) -> asyncio.subprocess.Process:
+        """Start the real hook as in a terminal's session, where it waits for an answer."""
+        body = {"session_id": session_id, "cwd": str(self.project), "hook_event_name": name, **fields}
+        return await self._start_waiting(LOADER, json.dumps(body).encode(), {"CLAUDE_CODE_ENTRYPOINT": "cli"})
+
     async def park(self, **environment: str) -> asyncio.subprocess.Process:
         """Start the real parked hook, as Claude Code would."""
+        return await self._start_waiting(WAKE_LOADER, b"{}", {"CLAUDE_CODE_ENTRYPOINT": "cli", **environment})
+
+    async def _start_waiting(self, loader: str, body: bytes, environment: dict[str, str]) -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-I", "-S", "-c", WAKE_LOADER, str(self.home),
+            sys.executable, "-I", "-S", "-c", loader, str(self.home),
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            env={"CLAUDE_CODE_ENTRYPOINT": "cli", **environment},
+            env=environment,
         )  # fmt: skip
         assert process.stdin is not None
-        process.stdin.write(b"{}")
+        process.stdin.write(body)
         process.stdin.close()
         self.parked.append(process)
         return process

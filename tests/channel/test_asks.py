@@ -27,10 +27,10 @@ from channel.asks import (
     HOLD_SECONDS,
     KEPT,
     OPEN_SECONDS,
+    REMEMBERED,
     REMOTE_HOLD_SECONDS,
     RETURN_SECONDS,
     SETTLE_SECONDS,
-    TAKEN,
     Asks,
 )
 from channel.preview import normalise
@@ -161,15 +161,15 @@ def test_a_verdict_that_was_taken_is_answered_so_again(waiting: World) -> None:
 
 
 def test_only_so_many_are_remembered(world: World) -> None:
-    for number in range(TAKEN + 1):
+    for number in range(REMEMBERED + 1):
         world.wait(f"d{number}")
         world.decide(f"d{number}")
         world.step()
         world.asks.take_answer(f"d{number}", world.now, is_taken=True)
     world.step()
     world.decide("d0")
-    world.decide(f"d{TAKEN}")
-    assert sorted(world.step(), key=str) == sorted([not_taken("d0"), taken(f"d{TAKEN}")], key=str)
+    world.decide(f"d{REMEMBERED}")
+    assert sorted(world.step(), key=str) == sorted([not_taken("d0"), taken(f"d{REMEMBERED}")], key=str)
 
 
 def test_a_hook_that_goes_without_taking_it_is_told(waiting: World) -> None:
@@ -257,6 +257,20 @@ def test_what_is_settled_while_it_is_handed_over_has_its_answer(waiting: World) 
     assert waiting.step() == [taken("d")]
 
 
+def test_a_hook_that_comes_back_to_what_is_over_is_let_go(world: World) -> None:
+    world.asks.settle("d")
+    world.wait("d")
+    assert world.step() == [LetGo("d")]
+    assert not world.asks.is_open
+
+
+def test_a_turn_that_ends_without_a_hook_lets_go_too(waiting: World) -> None:
+    waiting.asks.end_turn("session-b")
+    assert waiting.step() == []
+    waiting.asks.end_turn(S)
+    assert waiting.step() == [LetGo("d")]
+
+
 ENDS = {"UserPromptSubmit": "mf", "Stop": "mf", "StopFailure": "mf", "SessionEnd": "mfab", "PostToolBatch": "m"}
 AGENTS_ENDS = {"SubagentStop": "a", "PostToolBatch": "a", "Stop": "", "UserPromptSubmit": ""}
 OTHERS = ("PostToolUse", "PreToolUse", "Notification", "MessageDisplay")
@@ -316,8 +330,8 @@ def test_more_than_anybody_asks_is_let_go(world: World) -> None:
     assert [effect for effect in effects if isinstance(effect, LetGo)] == [LetGo(f"w{KEPT}"), LetGo(f"w{KEPT + 1}")]
     world.request("one more")
     world.asks.settle("w0")
-    world.wait("w0")
-    assert LetGo("w0") in world.step()
+    world.wait("one more")
+    assert Waits("one more", S, "hook") in world.step()
 
 
 # -- the relay ------------------------------------------------------------------------------

@@ -143,7 +143,7 @@ async def test_events_that_had_no_room_are_counted(linked: Claude, hub: HubDoubl
 
 
 async def test_what_dead_processes_left_in_the_folders_is_removed(claude: Claude) -> None:
-    left = [claude.home / "run" / f"999999999.{kind}" for kind in ("sock", "up", "sock.5", "next-new")]
+    left = [claude.home / "run" / f"999999999.{kind}" for kind in ("sock", "up", "sock.5", "next-new", "stop")]
     kept = claude.home / "run" / f"{os.getppid()}.up"
     kept.parent.mkdir(parents=True)
     for path in (*left, kept):

@@ -132,6 +132,21 @@ def test_the_public_url_is_passed_on_as_browsers_write_it(url: str, read: str) -
     assert build_parser().parse_args(["hub", "--public-url", url]).public_url == read
 
 
+@pytest.mark.parametrize("host", ["push.example.org", "127.0.0.1:8080", "[::1]:8080"])
+def test_push_services_are_named_by_host(host: str) -> None:
+    arguments = build_parser().parse_args(["hub", "--push-host", host, "--push-host", "other.example.org"])
+    assert arguments.push_host == [host, "other.example.org"]
+
+
+@pytest.mark.parametrize(
+    "word", ["", "https://push.example.org", "a@b", "push.example.org/x", "a b", "host:0", "host:x"]
+)
+def test_what_is_no_host_of_a_push_service_is_refused(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        build_parser().parse_args(["hub", "--push-host", word])
+    assert "--push-host" in capsys.readouterr().err
+
+
 def test_the_command_is_named_as_a_shell_here_finds_it(tmp_path: Path) -> None:
     place = tmp_path / "my venv" / "bin"
     place.mkdir(parents=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -228,6 +229,31 @@ def test_the_hook_that_wakes_claude_is_parked_in_the_background(world: World) ->
     world.run("uninstall", "--yes")
     assert world.settings.read_bytes() == original
     assert not (world.heliograph / "hooks").exists()
+
+
+def hook_seconds(settings: Any) -> dict[str, int]:
+    """How long Claude Code waits for our hook, by event."""
+    return {event: groups[0]["hooks"][0]["timeout"] for event, groups in settings["hooks"].items()}
+
+
+def test_where_claude_asks_the_hook_may_wait_for_days(world: World) -> None:
+    original = world.write(world.settings, json.dumps(FOREIGN, indent=2)).read_bytes()
+    world.add_claude()
+    world.run("install", "--yes")
+    settings = world.settings.read_text()
+    seconds = hook_seconds({"hooks": {key: [value[-1]] for key, value in json.loads(settings)["hooks"].items()}})
+    long = {event for event, timeout in seconds.items() if timeout > 10}
+    assert long == {"PermissionRequest", "Elicitation"}
+    assert all(24 * 3600 < seconds[event] < 2**31 / 1000 for event in long)
+    older = re.sub(r'("timeout": )1209600\b', r"\g<1>5", settings)
+    assert older != settings
+    world.write(world.settings, older)
+    assert '"hooks_stale"' in world.run("doctor", "--json").out
+    assert world.run("install", "--yes").code == 0
+    assert world.settings.read_text() == settings
+    assert "nothing to change" in world.run("install").out
+    world.run("uninstall", "--yes")
+    assert world.settings.read_bytes() == original
 
 
 def test_a_client_that_would_wait_for_a_parked_hook_gets_none(world: World) -> None:

@@ -21,6 +21,14 @@ NOW = 1_795_243_093_630_000
 TICK = 10_000
 """Ten milliseconds between events, about what Claude Code takes."""
 
+ALWAYS = {
+    "type": "addRules",
+    "rules": [{"toolName": "Bash", "ruleContent": "ls *"}],
+    "behavior": "allow",
+    "destination": "localSettings",
+}
+"""What it offers to remember of a command."""
+
 _numbers = count(1)
 
 
@@ -32,6 +40,19 @@ def new_uuid() -> str:
 def channel_tag(message_id: str, text: str = "hello", source: str = "heliograph") -> str:
     """A prompt as ``UserPromptSubmit`` shows it when a channel's message started the turn."""
     return f'<channel source="{source}" message_id="{message_id}" from="Maya">\n{text}\n</channel>'
+
+
+FORM = {
+    "type": "object",
+    "properties": {"name": {"type": "string", "title": "Name"}, "age": {"type": "integer", "minimum": 18}},
+    "required": ["name"],
+}
+
+
+def build_question(text: str = "Which size?", *, multi: bool = False, labels: Iterable[str] = ("S", "L")) -> Any:
+    """One of an AskUserQuestion's."""
+    options = [{"label": label, "description": f"size {label}"} for label in labels]
+    return {"question": text, "header": "Size", "options": options, "multiSelect": multi}
 
 
 class Claude:
@@ -102,6 +123,33 @@ class Claude:
     def asks(self, tool_name: str = "Bash", tool_input: Any = None, **fields: Any) -> Event:
         """PermissionRequest: it names no call."""
         return self._tool("PermissionRequest", tool_name, tool_input, **{"permission_suggestions": [], **fields})
+
+    def asks_question(self, questions: list[dict[str, Any]] | None = None, **fields: Any) -> Event:
+        """PermissionRequest of an AskUserQuestion, for which nothing can be remembered."""
+        asked = {"questions": [build_question()] if questions is None else questions}
+        return self._tool("PermissionRequest", "AskUserQuestion", asked, **fields)
+
+    def plans(self, plan: str = "# Plan", **fields: Any) -> Event:
+        """PermissionRequest of an ExitPlanMode."""
+        asked = {"plan": plan, "planFilePath": "/home/maya/.claude/plans/a.md"}
+        return self._tool("PermissionRequest", "ExitPlanMode", asked, **fields)
+
+    def elicits(self, schema: Any = None, *, server: str = "tt", **fields: Any) -> Event:
+        """Elicitation: a form, or with ``url`` an address."""
+        if "url" in fields:
+            asked = {"mode": "url", "elicitation_id": new_uuid()}
+        else:
+            asked = {"mode": "form", "requested_schema": FORM if schema is None else schema}
+        return self.hook("Elicitation", **{"mcp_server_name": server, "message": "Who are you?", **asked, **fields})
+
+    def elicited(self, action: str = "accept", *, server: str = "tt", **fields: Any) -> Event:
+        """ElicitationResult: answered at the terminal."""
+        return self.hook("ElicitationResult", mcp_server_name=server, mode="form", action=action, **fields)
+
+    def relayed(self, tool_name: str = "Bash", preview: str = '{ "command": "touch x" }', **fields: Any) -> Event:
+        """ChannelAsked: only the relay told of a dialog."""
+        fields = {"request_id": "abcde", "description": "Touch", **fields}
+        return self.channel("ChannelAsked", tool_name=tool_name, input_preview=preview, **fields)
 
     def post_tool(self, tool_use_id: str, tool_name: str = "Bash", tool_input: Any = None, **fields: Any) -> Event:
         """PostToolUse."""

@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from hub.core.body import Body
+from hub.core.model import Verdict
 from tests.hub.claude import Claude, channel_tag
 from wire.frames import Event
 
@@ -16,6 +17,13 @@ SESSIONS = ("a", "b", "c")
 TOOLS = ("Bash", "Write", "mcp__heliograph__reply")
 AGENT = "a1"
 MESSAGES = ("m0", "m1", "m2", "m3")
+VERDICTS = (
+    Verdict(behavior="allow"),
+    Verdict(behavior="deny"),
+    Verdict(behavior="allow", input={"command": "2"}, remember=0),
+    Verdict(behavior="deny", stop=True),
+)
+WAYS = ("hook", "relay", "none", "hook")
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,13 @@ OPERATIONS: dict[str, Callable[[Claude, int], Step]] = {
     "says": lambda claude, number: claude.says(f"text {number} ", message_id=f"x{number}", final=number % 2 == 0),
     "pre": lambda claude, number: claude.pre_tool(f"t{number}", TOOLS[number % 3], {"command": f"{number}"}),
     "asks": lambda claude, number: claude.asks(TOOLS[number % 3], {"command": f"{number}"}),
+    "elicits": lambda claude, number: claude.elicits(server="s" if number else "heliograph"),
+    "elicited": lambda claude, number: claude.elicited("accept", server="s" if number else "heliograph"),
+    "relayed": lambda claude, number: claude.relayed(TOOLS[number % 2], f'{{ "command": "{number}" }}'),
+    "equal pre": lambda claude, number: claude.pre_tool(f"e{number}", tool_input={"command": "0"}),
+    "equal asks": lambda claude, number: claude.asks(tool_input={"command": "0"}),
+    "equal ran": lambda claude, number: claude.post_tool(f"e{number}", tool_input={"command": "0"}),
+    "agent ran": lambda claude, number: claude.post_tool(f"t{number}", TOOLS[number % 3], agent_id=AGENT),
     "agent pre": lambda claude, number: claude.pre_tool(f"t{number}", TOOLS[number % 3], agent_id=AGENT),
     "agent asks": lambda claude, number: claude.asks(TOOLS[number % 3], agent_id=AGENT),
     "agent stop": lambda claude, number: claude.agent_stop(AGENT),
@@ -97,10 +112,29 @@ def _at_same_time(claude: Claude, event: Event) -> Event:
     return event
 
 
+ABOUT_DECISIONS = ("waits", "given", "given", "taken", "not taken")
+
 stories = st.lists(
-    st.tuples(st.integers(0, 1), st.sampled_from([*OPERATIONS, "queue", "cancel"]), st.integers(0, 3)), max_size=60
+    st.tuples(
+        st.integers(0, 1), st.sampled_from([*OPERATIONS, "queue", "cancel", *ABOUT_DECISIONS]), st.integers(0, 3)
+    ),
+    max_size=60,
 )
 """(which process, what happens, a number that picks ids)."""
+
+ASKING = ("pre", "asks", "equal pre", "equal asks", "agent pre", "agent asks", "elicits", "relayed")
+CONCLUDING = ("post", "failed", "equal ran", "agent ran", "elicited", "batch", "agent stop", "idle", "busy", "stop")
+LEAVING = ("prompt", "stop with agent", "lost", "link up", "parent gone", "resume")
+
+disputes = st.lists(
+    st.tuples(
+        st.just(0),
+        st.sampled_from([*ASKING, *ABOUT_DECISIONS, *ABOUT_DECISIONS, *CONCLUDING, *LEAVING]),
+        st.integers(0, 3),
+    ),
+    max_size=40,
+).map(lambda story: [(0, "start", 0), (0, "link up", 0), (0, "prompt", 0), *story])
+"""Stories of one process that asks much."""
 
 
 def tell(story: list[tuple[int, str, int]]) -> list[Step]:
@@ -109,6 +143,7 @@ def tell(story: list[tuple[int, str, int]]) -> list[Step]:
     told: list[Step] = []
     existing: set[str] = set()
     queued: dict[str, str] = {}
+    asked: list[tuple[Claude, str, str]] = []
     for index, operation, number in story:
         claude = claudes[index]
         message_id = _message(number)
@@ -116,12 +151,29 @@ def tell(story: list[tuple[int, str, int]]) -> list[Step]:
             step = _tell_message(operation, message_id, claude, existing, queued)
             if step is None:
                 continue
+        elif operation in ABOUT_DECISIONS:
+            if not asked:
+                continue
+            step = _tell_decision(operation, number, *asked[-1 - number // 3 % len(asked)])
         else:
             step = OPERATIONS[operation](claude, number)
             if isinstance(step, Event):
                 existing.add(claude.session_id)
+                if operation in ("asks", "agent asks", "elicits", "relayed"):
+                    asked.append((claude, claude.session_id, step.event_id))
         told.append(step)
     return told
+
+
+def _tell_decision(operation: str, number: int, claude: Claude, session_id: str, decision_id: str) -> Step:
+    """What its channel or the hub says of it, late or twice too, to the session that asked."""
+    told: dict[str, Any] = {"session_id": session_id, "decision_id": decision_id}
+    if operation == "given":
+        given = {"verdict": VERDICTS[number], "author_id": "u", "author": "Maya", "where": "hub"}
+        return HubEvent(claude.pid, Body(hook_event_name="DecisionGiven", **told, **given))
+    if operation == "waits":
+        return claude.channel("ChannelWaits", **told, answered_by=WAYS[number], request_id="abcde" if number else None)
+    return claude.channel("ChannelDecided", **told, taken=operation == "taken")
 
 
 def _tell_message(

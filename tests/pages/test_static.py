@@ -16,7 +16,7 @@ WEB = Path(web.__file__).parent
 STATIC = WEB / "static"
 TEMPLATES = sorted((WEB / "templates").rglob("*.html"))
 STYLES = sorted((STATIC / "css").glob("*.css"))
-SCRIPTS = sorted((STATIC / "js").rglob("*.js"))
+SCRIPTS = [STATIC / "sw.js", *sorted((STATIC / "js").rglob("*.js"))]
 _MODULES = (cards, decision_results, decisions, entries, receipts, render, sessions, tool_kinds, tool_parts)
 PRESENTERS = [Path(module.__file__) for module in _MODULES]
 

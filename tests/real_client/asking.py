@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections.abc import Callable
@@ -17,7 +18,19 @@ from tests.support.terminal import Pane
 from tests.support.waiting import wait_until
 
 SECONDS = 20.0
+DIALOG = "Do you want to proceed"
 DONE = "All done."
+
+
+def confirm(claude: Pane, shown: str) -> None:
+    """Allow what the dialog on the screen shows; again if the dialog, just opened, has not taken the key."""
+    claude.wait_for(shown)
+    for _ in range(5):
+        claude.press("Enter")
+        with contextlib.suppress(AssertionError):
+            wait_until(lambda: DIALOG not in (screen := claude.screen()) or shown not in screen, "its end", timeout=2.0)
+            return
+    raise AssertionError(f"Enter changes nothing:\n{claude.screen()}")
 
 
 def ask_before_acting(machine: Machine) -> None:

@@ -48,7 +48,8 @@ def touch(path: Path) -> dict[str, object]:
 
 
 def wait_in_bash(path: Path) -> dict[str, object]:
-    return use("Bash", command=f"touch {path}.runs; until test -e {path}; do sleep 0.05; done", description="Wait")
+    name = path.name
+    return use("Bash", command=f"touch {name}.runs; until test -e {name}; do sleep 0.05; done", description="Wait")
 
 
 def wait_until_idle(api: Api, session_id: str, stop_file: Path) -> None:
@@ -129,16 +130,22 @@ def test_a_subagent_in_the_background_stops_and_so_does_what_its_end_begins(
     expect_the_next_prompt_to_work(api, model, session_id, claude, project)
 
 
-def test_a_prompt_of_a_persons_is_stronger_than_an_interrupt(
+def test_what_a_person_types_meanwhile_is_done_after_it(
     api: Api, model: Model, project: Path, claude: Pane, session_id: str, stop_file: Path
 ) -> None:
-    gate = model.new_gate()
+    gate, later = model.new_gate(), model.new_gate()
     claude.type(f"talk {model.scene([wait(gate), touch(project / 'never')])}")
     api.wait_for_session(session_id=session_id, state="working", timeout=SECONDS)
     interrupt(api, session_id, stop_file)
-    claude.press("Escape")
-    expect_the_next_prompt_to_work(api, model, session_id, claude, project)
-    assert not stop_file.exists()
+    claude.enter(f"then {model.scene([wait(later), touch(project / 'next')], [say('Went on.')])}")
+    claude.wait_for("Press up to edit queued")
+    model.open(gate)
+    wait_until(lambda: not stop_file.exists(), "the end of the interrupt", timeout=SECONDS)
+    assert api.find_session(session_id=session_id, state="working")
+    model.open(later)
+    api.wait_for_entry(session_id, "assistant", text="Went on.", timeout=SECONDS)
+    wait_until_idle(api, session_id, stop_file)
+    assert (project / "next").exists()
     assert not (project / "never").exists()
 
 
@@ -148,7 +155,7 @@ def test_an_idle_session_can_not_be_interrupted(api: Api, session_id: str) -> No
     assert (refused.value.status, refused.value.body["error"]["code"]) == (409, "not_running")
 
 
-@pytest.mark.parametrize("is_busy", [False, True], ids=["idle", "while a command runs"])
+@pytest.mark.parametrize("is_busy", [False, True], ids=["idle", "busy"])
 def test_stop_ends_claude_code(
     api: Api, model: Model, project: Path, claude: Pane, session_id: str, is_busy: bool
 ) -> None:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.real_client.asking import DIALOG, confirm
 from tests.real_client.conftest import StartClaude
 from tests.support.scenes import Model, fail, say, use, wait
 from tests.support.stack import HELIOGRAPH, Api, Machine
 from tests.support.terminal import Pane
-from tests.support.waiting import wait_until
 
 SECONDS = 20.0
-DIALOG = "Do you want to proceed"
 
 
 @pytest.fixture
@@ -30,17 +28,6 @@ def begin(api: Api, project: Path, claude: Pane, text: str) -> str:
     session_id: str = api.wait_for_session(cwd=str(project), delivery="channel", timeout=SECONDS)["session_id"]
     claude.type(text)
     return session_id
-
-
-def answer(claude: Pane, shown: str) -> None:
-    """Allow what the dialog on the screen shows; again if the dialog, just opened, has not taken the key."""
-    claude.wait_for(shown)
-    for _ in range(5):
-        claude.press("Enter")
-        with contextlib.suppress(AssertionError):
-            wait_until(lambda: DIALOG not in (screen := claude.screen()) or shown not in screen, "its end", timeout=2.0)
-            return
-    raise AssertionError(f"Enter changes nothing:\n{claude.screen()}")
 
 
 def wait_for_state(api: Api, session_id: str, state: str) -> None:
@@ -58,9 +45,9 @@ def test_of_two_dialogs_the_second_still_needs_you(
     reads = [use("Read", file_path=str(project / name)) for name in ("one", "two")]
     session_id = begin(api, project, claude, f"read {model.scene(reads, [wait(gate), say('Read.')])}")
     api.wait_for_session(session_id=session_id, state="needs_you", open_decisions=2, timeout=SECONDS)
-    answer(claude, "1 of 2")
+    confirm(claude, "1 of 2")
     api.wait_for_session(session_id=session_id, state="needs_you", open_decisions=1, timeout=SECONDS)
-    answer(claude, DIALOG)
+    confirm(claude, DIALOG)
     wait_for_state(api, session_id, "working")
     model.open(gate)
     wait_for_state(api, session_id, "idle")
@@ -82,7 +69,7 @@ def test_a_background_agent_works_and_asks_while_the_session_takes_messages(
     wait_for_state(api, session_id, "working")
     model.open(gate)
     wait_for_state(api, session_id, "needs_you")
-    answer(claude, DIALOG)
+    confirm(claude, DIALOG)
     wait_for_state(api, session_id, "idle")
 
 

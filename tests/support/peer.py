@@ -13,14 +13,31 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from websockets.sync.client import ClientConnection, connect
 
 from tests.support.api import Client
 from tests.support.stack import Hub
-from wire.frames import LEVEL, Hello, Process, Push, Welcome, decode_from_hub, encode
+from wire.frames import (
+    LEVEL,
+    AnsweredBy,
+    Hello,
+    HubFrame,
+    Process,
+    Push,
+    Settled,
+    Verdict,
+    Welcome,
+    decode_from_hub,
+    encode,
+)
 from wire.ids import build_id
+
+Kind = TypeVar("Kind")
+
+PATIENCE = 10.0
+"""Seconds until a wait has failed."""
 
 _pids = itertools.count(100_001)
 
@@ -64,8 +81,8 @@ class PeerSession:
     session_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     pid: int = field(default_factory=lambda: next(_pids))
 
-    def tell(self, name: str, *, by: str = "hook", **body: Any) -> None:
-        """One event, as its hook or channel would report it."""
+    def tell(self, name: str, *, by: str = "hook", **body: Any) -> str:
+        """One event, as its hook or channel would report it; returns its id."""
         common = {"session_id": self.session_id, "hook_event_name": name}
         if by == "hook":
             common |= {"cwd": self.cwd, "permission_mode": "default", "transcript_path": "/nowhere.jsonl"}
@@ -78,6 +95,7 @@ class PeerSession:
             "body": {**common, **body},
         }
         self.peer.post([event])
+        return str(event["event_id"])
 
     def start(self, source: str = "startup") -> None:
         """SessionStart."""
@@ -105,6 +123,25 @@ class PeerSession:
         """The reply tool was called."""
         self.tell("ChannelReply", by="channel", text=text, message_id=message_id)
 
+    def ask(self, tool_name: str = "Bash", tool_input: Any = None, **fields: Any) -> str:
+        """PermissionRequest: a dialog is open, and its hook waits for an answer; returns the decision's id."""
+        tool_input = tool_input if tool_input is not None else {"command": "git push", "description": "Push"}
+        body = {"permission_suggestions": [], "tool_name": tool_name, "tool_input": tool_input, **fields}
+        return self.wait_with(self.tell("PermissionRequest", **body))
+
+    def ask_form(self, server: str, message: str, **fields: Any) -> str:
+        """Elicitation: an MCP server asks, and the hook waits; returns the decision's id."""
+        return self.wait_with(self.tell("Elicitation", mcp_server_name=server, message=message, **fields))
+
+    def wait_with(self, decision_id: str, answered_by: AnsweredBy = "hook") -> str:
+        """ChannelWaits: what takes a verdict to Claude Code now."""
+        self.tell("ChannelWaits", by="channel", decision_id=decision_id, answered_by=answered_by)
+        return decision_id
+
+    def take_verdict(self, verdict: Verdict, *, taken: bool = True) -> None:
+        """ChannelDecided: the hook has it, or nobody was there to take it."""
+        self.tell("ChannelDecided", by="channel", decision_id=verdict.decision_id, taken=taken)
+
     @contextmanager
     def link(self) -> Iterator[Link]:
         """A link with the channel on, until the end of the block (cut off, no goodbye)."""
@@ -128,12 +165,29 @@ class PeerSession:
 
 @dataclass(frozen=True)
 class Link:
-    """The channel's end of a link."""
+    """The channel's end of a link; ``kept``: frames that came while it waited for another kind."""
 
     socket: ClientConnection
+    kept: list[HubFrame] = field(default_factory=list)
 
     def wait_for_push(self) -> Push:
-        """The next frame of the hub, which must be a message."""
-        frame = decode_from_hub(self.socket.recv(timeout=10))
-        assert isinstance(frame, Push), frame
+        """The next message."""
+        return self._wait_for(Push)
+
+    def wait_for_verdict(self) -> Verdict:
+        """The next verdict."""
+        return self._wait_for(Verdict)
+
+    def wait_for_settled(self) -> Settled:
+        """The next word that a decision is over."""
+        return self._wait_for(Settled)
+
+    def _wait_for(self, kind: type[Kind]) -> Kind:
+        for known in self.kept:
+            if isinstance(known, kind):
+                self.kept.remove(known)
+                return known
+        deadline = time.monotonic() + PATIENCE
+        while not isinstance(frame := decode_from_hub(self.socket.recv(timeout=deadline - time.monotonic())), kind):
+            self.kept.append(frame)
         return frame

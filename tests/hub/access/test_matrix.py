@@ -50,6 +50,12 @@ ROUTES = {
     ("POST", "/api/v1/sessions/{session_id}/messages"): Route(
         "POST", "/api/v1/sessions/SESSION/messages", WRITERS, body={"text": "x"}, status=(202,)
     ),
+    ("POST", "/api/v1/sessions/{session_id}/interrupt"): Route(
+        "POST", "/api/v1/sessions/SESSION/interrupt", WRITERS, status=(409,), code="not_running"
+    ),
+    ("POST", "/api/v1/sessions/{session_id}/stop"): Route(
+        "POST", "/api/v1/sessions/SESSION/stop", WRITERS, status=(409,), code="not_running"
+    ),
     ("GET", "/api/v1/messages/{message_id}"): Route("GET", "/api/v1/messages/MESSAGE", SIGNED_IN),
     ("POST", "/api/v1/messages/{message_id}/resend"): Route(
         "POST", "/api/v1/messages/MESSAGE/resend", WRITERS, status=(409,), code="conflict"
@@ -81,6 +87,21 @@ ROUTES = {
     ),
     ("GET", "/api/v1/usage"): Route("GET", "/api/v1/usage", SIGNED_IN),
     ("GET", "/api/v1/search"): Route("GET", "/api/v1/search?q=hello", SIGNED_IN),
+    ("GET", "/api/v1/push"): Route("GET", "/api/v1/push", SIGNED_IN),
+    ("POST", "/api/v1/push"): Route(
+        "POST",
+        "/api/v1/push",
+        WRITERS,
+        body={"endpoint": "", "keys": {"p256dh": "", "auth": ""}},
+        status=(422,),
+        code="unprocessable",
+    ),
+    ("DELETE", "/api/v1/push/{subscription_id}"): Route(
+        "DELETE", "/api/v1/push/x", WRITERS | {"viewer"}, status=(404,), code="not_found"
+    ),
+    ("POST", "/api/v1/push/{subscription_id}/test"): Route(
+        "POST", "/api/v1/push/x/test", WRITERS | {"viewer"}, status=(404,), code="not_found"
+    ),
     ("POST", "/api/v1/events"): Route("POST", "/api/v1/events", frozenset({"machine"}), body={"events": []}),
     ("GET", "/ws/channel"): Route("GET", "/ws/channel", frozenset({"machine"}), status=(101,)),
     ("GET", "/ws/dashboard"): Route("GET", "/ws/dashboard", SIGNED_IN, status=(101,)),
@@ -91,6 +112,7 @@ ROUTES = {
     ("GET", "/sign-in"): Route("GET", "/sign-in", EVERYBODY, status=(200, 303)),
     ("POST", "/sign-in"): Route("POST", "/sign-in", EVERYBODY, form={"token": ""}, status=(403,)),
     ("GET", "/static"): Route("GET", "STATIC/icons.svg", EVERYBODY),
+    ("GET", "/sw.js"): Route("GET", "/sw.js", EVERYBODY),
     ("POST", "/sign-out"): Route("POST", "/sign-out", WRITERS | {"viewer"}, form={}, status=(303,)),
 }
 

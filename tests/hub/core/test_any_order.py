@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import cast, get_args
 
 import msgspec
 from hypothesis import given, settings
+from sqlalchemy import RowMapping
 
-from hub.api_json import entry_json, session_json
+from hub.api_json import decision_json, entry_json, session_json
 from hub.core.body import Stored
 from hub.core.fold import fold
-from hub.core.model import Message, SessionState
+from hub.core.model import Decision, Message, SessionState
 from hub.core.receipts import is_open
 from hub.core.world import World
+from hub.db.rows import decision_row, to_decision
 from tests.hub.claude import NOW
 from tests.hub.core.books import MACHINE, Books, as_stored
-from tests.hub.stories import HubEvent, Step, stories, tell
+from tests.hub.stories import HubEvent, Step, disputes, stories, tell
 from wire.ids import build_id
 
 
@@ -42,16 +44,18 @@ def as_events(steps: list[Step]) -> list[Stored]:
     return events
 
 
-@settings(max_examples=150, deadline=None)
-@given(stories)
+@settings(max_examples=300, deadline=None)
+@given(stories | disputes)
 def test_any_sequence_keeps_the_books_consistent(story: list[tuple[int, str, int]]) -> None:
     world = Books().world
     places: dict[tuple[str, int], tuple[int, str]] = {}
     states: dict[str, list[str]] = {}
+    closed: dict[str, int] = {}
     for event in as_events(tell(story)):
         fold(world, event)
         check_entries(world, places)
         check_sessions(world)
+        check_decisions(world, closed)
         for message in world.messages.values():
             steps = states.setdefault(message.message_id, [])
             if not steps or steps[-1] != message.state:
@@ -89,6 +93,46 @@ def check_sessions(world: World) -> None:
         if session.linked:
             assert world.processes[MACHINE, session.pid].linked
         msgspec.json.encode(session_json(session, world.machines[MACHINE]))
+
+
+def check_decisions(world: World, closed: dict[str, int]) -> None:
+    """What is open is waited for, what is over stays so, and nobody decided without a verdict."""
+    for session in world.sessions.values():
+        waiting = [ask.decision_id for ask in session.waiting_for]
+        mine = [decision for decision in world.decisions.values() if decision.session_id == session.session_id]
+        assert len(set(waiting)) == len(waiting)
+        assert {d.decision_id for d in mine if d.closed_at is None} <= set(waiting)
+        still_open = {decision.decision_id for decision in mine if decision.needs_you}
+        assert {ask.decision_id for ask in session.open_asks} == still_open
+        assert (session.turn == "needs_you") == bool(still_open)
+        assert not (still_open and session.ended)
+    for decision in world.decisions.values():
+        check_decision(world, decision)
+        if decision.decision_id in closed:
+            assert decision.closed_at == closed[decision.decision_id], "what is over stays over, since then"
+        elif decision.closed_at is not None:
+            closed[decision.decision_id] = decision.closed_at
+
+
+def check_decision(world: World, decision: Decision) -> None:
+    """Its parts agree, and the chat says the same of it."""
+    is_closed = decision.state not in ("open", "sending")
+    assert is_closed == (decision.closed_at is not None)
+    assert (decision.verdict is not None) == (decision.state in ("sending", "decided"))
+    assert (decision.verdict is not None) == (decision.decided_at is not None) == (decision.by != "")
+    assert (decision.where == "terminal") == (decision.state == "answered_locally")
+    assert decision.outcome != "allowed" or decision.state in ("decided", "answered_locally")
+    if decision.state == "decided" and decision.outcome == "allowed":
+        assert decision.verdict is not None
+        assert decision.verdict.behavior == "allow"
+    if not is_closed:
+        process = world.processes[MACHINE, decision.pid]
+        assert (process.session_id, process.gone) == (decision.session_id, False)
+    assert to_decision(cast(RowMapping, decision_row(decision))) == decision
+    entry = world.entries[decision.session_id, decision.position]
+    said = msgspec.convert({**entry.data, "session_id": decision.session_id}, Decision)
+    assert msgspec.structs.replace(said, position=decision.position) == decision
+    msgspec.json.encode(decision_json(decision, world.sessions[decision.session_id], None))
 
 
 def check_message(world: World, message: Message) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import string
+import subprocess
 import time
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.core.model import Decision, Session
@@ -136,6 +138,20 @@ def test_a_beginning_allows_only_what_begins_so(command: str) -> None:
     assert not is_allowed("Bash(git status)", run(command)) or command == "git status"
 
 
+@settings(max_examples=150, deadline=None)
+@given(st.text(alphabet="ab '\"\\;&|<>`$(){}[]*?!#~=^%@,:-+\n\t", max_size=20))
+def test_what_a_beginning_allows_makes_a_shell_run_one_command(words: str) -> None:
+    command = f"git log {words}"
+    if is_allowed("Bash(git log:*)", run(command)):
+        script = 'git() { :; }; trap "echo one" DEBUG; eval "$COMMAND"'
+        environment = {"PATH": "/nowhere", "COMMAND": command}
+        done = subprocess.run(
+            ["/bin/bash", "--norc", "-c", script], env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.stdout.count("one") <= 2  # eval itself, and git
+        assert "not found" not in done.stderr
+
+
 @pytest.mark.parametrize("other", [{"dangerouslyDisableSandbox": True}, {"shell": "/bin/evil"}, {"env": {}}])
 @pytest.mark.parametrize("pattern", ["Bash(git status)", "Bash(git status:*)", "Bash"])
 def test_fields_that_change_what_runs_are_not_allowed_along(pattern: str, other: dict[str, Any]) -> None:
@@ -204,6 +220,8 @@ def test_a_command_that_is_no_text_is_never_allowed(command: Any) -> None:
         "sh -c 'rm x'",
         'bash -lc "ls; rm x"',
         "eval rm x",
+        "eval ! $X",
+        "env /usr/bin/nice $X",
         "> out rm x",
         '> "a b" rm x',
         "cat <<EOF | sh\nrm x\nEOF",
@@ -256,6 +274,44 @@ def test_a_whole_command_is_denied_as_any_part() -> None:
 )
 def test_no_part_before_it_hides_a_denied_command(before: str, separator: str) -> None:
     assert is_denied("Bash(rm:*)", run(f"{before}{separator}rm -rf x"))
+
+
+PIECES = [
+    *(" ", "\n", ";", "&&", "||", "|", "&", "$(", ")", "`", "'", '"', "\\", "{ ", "}", "(", "if ", "then ", "! ", "[ "),
+    *(
+        "A=1 ",
+        "eval ",
+        "command ",
+        "exec ",
+        "builtin ",
+        "trap ",
+        "sh -c ",
+        "env ",
+        "xargs ",
+        "nice -n 5 ",
+        "timeout 5 ",
+    ),
+    *(">", "<", "2>&1 ", "<<E\n", "true ", "echo ", "x", "-", "$X ", "${X}", "r\\m ", "{rm,x}", "$'rm' ", "/dev/null "),
+]
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(before=st.lists(st.sampled_from(PIECES), max_size=6), after=st.lists(st.sampled_from(PIECES), max_size=3))
+def test_what_a_shell_runs_is_seen(
+    tmp_path_factory: pytest.TempPathFactory, before: list[str], after: list[str]
+) -> None:
+    folder = tmp_path_factory.mktemp("shell")
+    (folder / "bin").mkdir()
+    (folder / "bin" / "rm").write_text(f"#!/bin/sh\necho >{folder}/ran\n")
+    (folder / "bin" / "rm").chmod(0o755)
+    for name in ("sh", "env", "xargs", "nice", "timeout"):
+        (folder / "bin" / name).symlink_to(shutil.which(name) or "/bin/false")
+    command = "".join([*before, "rm ", *after])
+    environment = {"PATH": f"{folder}/bin", "COMMAND": command, "X": "rm"}
+    script = ["/bin/bash", "--norc", "-c", 'eval "$COMMAND"']
+    subprocess.run(script, env=environment, cwd=folder, capture_output=True, stdin=subprocess.DEVNULL, check=False)
+    if (folder / "ran").exists():
+        assert is_denied("Bash(rm:*)", run(command))
 
 
 @given(st.text())

@@ -51,7 +51,7 @@ def test_a_current_database_is_left_alone(path: Path) -> None:
     migrate.prepare(path)
     before = path.read_bytes()
     migrate.prepare(path)
-    assert migrate.migrate(path) == ("0003", "0003")
+    assert migrate.migrate(path) == ("0004", "0004")
     assert path.read_bytes() == before
 
 
@@ -71,24 +71,24 @@ def test_an_older_schema_names_the_command(path: Path, monkeypatch: pytest.Monke
     migrate.prepare(path)
 
     class Script:
-        """A later version of Heliograph, for which 0003 is the past."""
+        """A later version of Heliograph, for which 0004 is the past."""
 
         def get_current_head(self) -> str:
-            return "0004"
+            return "0005"
 
         def walk_revisions(self) -> list[object]:
-            return [type("Revision", (), {"revision": number}) for number in ("0004", "0003")]
+            return [type("Revision", (), {"revision": number}) for number in ("0005", "0004")]
 
     monkeypatch.setattr(migrate.ScriptDirectory, "from_config", lambda config: Script())
     with pytest.raises(migrate.SchemaMismatch) as refused:
         migrate.prepare(path)
     assert "heliograph migrate" in str(refused.value)
-    assert "0003" in str(refused.value)
+    assert "0004" in str(refused.value)
 
 
 def test_migrate_makes_an_empty_file_a_database(path: Path) -> None:
     path.touch()
-    assert migrate.migrate(path) == (None, "0003")
+    assert migrate.migrate(path) == (None, "0004")
     migrate.prepare(path)
 
 

@@ -24,10 +24,10 @@ from hub.core.world import World
 from hub.db import queries, schema
 from hub.db.books import load_sessions
 from hub.db.engine import Database, Transaction, lock_database, open_database
-from hub.db.rows import entry_row, process_row, session_row
+from hub.db.rows import decision_row, entry_row, process_row, session_row
 from tests.hub.claude import Claude
 from tests.hub.kit import Secrets
-from tests.hub.stories import HubEvent, Step, stories, tell
+from tests.hub.stories import HubEvent, Step, disputes, stories, tell
 from wire.frames import Event
 
 Rows = dict[str, dict[Any, dict[str, Any]]]
@@ -37,6 +37,7 @@ FOLDED = {
     "entries": ("entry_id",),
     "messages": ("message_id",),
     "receipts": ("message_id", "state", "event_id"),
+    "decisions": ("decision_id",),
     "usage": ("session_id", "day", "model"),
 }
 
@@ -124,6 +125,7 @@ def fold_in_one_world(events: list[Stored], machines: list[Any]) -> Rows:
         "entries": [entry_row(entry) for entry in world.entries.values()],
         "messages": [msgspec.to_builtins(message) for message in world.messages.values()],
         "receipts": [msgspec.to_builtins(receipt) for receipt in world.receipts],
+        "decisions": [decision_row(decision) for decision in world.decisions.values()],
         "usage": [msgspec.to_builtins(day) for day in world.days.values()],
     }
     return {
@@ -163,7 +165,7 @@ async def check_rebuild(fresh: Any, machine_id: str, steps: list[Step], dice: ra
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(story=stories, dice=st.randoms(use_true_random=False))
+@given(story=stories | disputes, dice=st.randoms(use_true_random=False))
 async def test_any_story_rebuilds(
     fresh: Any, secrets_of_template: Secrets, story: list[tuple[int, str, int]], dice: random.Random
 ) -> None:

@@ -14,9 +14,8 @@ from tests.hub.kit import Channel, Hub, Secrets, run_hub, until
 from wire.frames import LEVEL, Settled, Verdict
 
 
-async def heard(hub: Hub, channel: Channel) -> list[Any]:
-    """What the hub has said of decisions until now, that nobody expected yet."""
-    await hub.pushes_done()
+async def heard(channel: Channel) -> list[Any]:
+    """What the hub has said of decisions until now, that nobody expected yet: it says so before it acknowledges."""
     await channel.send()
     kept = [frame for frame in channel.kept if isinstance(frame, Verdict | Settled)]
     channel.kept.clear()
@@ -27,7 +26,7 @@ async def test_a_verdict_is_said_once(hub: Hub) -> None:
     async with asking(hub) as session:
         answer, _ = await session.decide(await session.ask())
         assert answer.status == 200
-        assert await heard(hub, session.channel) == []
+        assert await heard(session.channel) == []
 
 
 async def test_a_verdict_given_while_the_channel_is_away_is_said_when_it_is_back(hub: Hub) -> None:
@@ -50,7 +49,7 @@ async def test_a_verdict_that_was_not_answered_is_said_again_to_the_next_channel
         again = Asking(hub, session.claude, channel)
         assert await again.take() == first
         assert (await answering).status == 200
-        assert await heard(hub, channel) == []
+        assert await heard(channel) == []
 
 
 async def test_a_hub_that_was_restarted_says_it_again(database: Path, secrets: Secrets) -> None:
@@ -93,7 +92,7 @@ async def test_what_is_over_without_a_verdict_is_settled(hub: Hub, ending: str) 
                 "session over": claude.end(),
             }[ending]
         )
-        assert await heard(hub, session.channel) == [Settled(decision_id=decision["decision_id"])]
+        assert await heard(session.channel) == [Settled(decision_id=decision["decision_id"])]
         assert (await session.show(decision["decision_id"]))["closed_at"] is not None
 
 
@@ -103,21 +102,21 @@ async def test_what_is_settled_is_said_once(hub: Hub) -> None:
         await session.channel.send(claude.channel("ChannelBusy"))
         await session.channel.send(claude.post_tool("t1", "Bash", BASH))
         assert (await session.show(decision["decision_id"]))["outcome"] == "allowed"
-        assert await heard(hub, session.channel) == [Settled(decision_id=decision["decision_id"])]
+        assert await heard(session.channel) == [Settled(decision_id=decision["decision_id"])]
 
 
 async def test_a_verdict_that_was_taken_is_not_settled(hub: Hub) -> None:
     async with asking(hub) as session:
         await session.decide(await session.ask())
         await session.channel.send(session.claude.post_tool("t1", "Bash", BASH))
-        assert await heard(hub, session.channel) == []
+        assert await heard(session.channel) == []
 
 
 async def test_what_was_asked_and_answered_in_one_batch_is_settled(hub: Hub) -> None:
     async with asking(hub) as session:
         asked = session.claude.asks()
         await session.channel.send(asked, session.claude.end_batch())
-        assert await heard(hub, session.channel) == [Settled(decision_id=asked.event_id)]
+        assert await heard(session.channel) == [Settled(decision_id=asked.event_id)]
 
 
 async def test_what_ended_while_the_channel_was_away_is_settled_when_it_is_back(hub: Hub) -> None:
@@ -127,7 +126,7 @@ async def test_what_ended_while_the_channel_was_away_is_settled_when_it_is_back(
     await hub.post_events(session.claude.post_tool("t1", "Write", {"file_path": "/x"}))
     async with hub.channel(session.claude, level=LEVEL) as channel:
         assert await channel.expect(Settled) == Settled(decision_id=ended["decision_id"])
-        assert await heard(hub, channel) == []
+        assert await heard(channel) == []
         assert (await Asking(hub, session.claude, channel).show(still_open["decision_id"]))["state"] == "open"
 
 
@@ -139,7 +138,7 @@ async def test_a_channel_that_is_back_is_told_of_a_few_of_many_that_are_over(hub
     await hub.links_gone()
     async with hub.channel(session.claude, level=LEVEL) as channel:
         await channel.expect(Settled)
-        assert 0 < len(await heard(hub, channel)) < 30
+        assert 0 < len(await heard(channel)) < 30
 
 
 @pytest.mark.parametrize("level", [1, 2])
@@ -152,7 +151,7 @@ async def test_a_channel_of_an_older_level_is_told_nothing(hub: Hub, level: int)
         answer = await decide(hub, decision)
         assert (answer.status, answer.json["state"]) == (202, "sending")
         await channel.send(claude.end_batch())
-        assert await heard(hub, channel) == []
+        assert await heard(channel) == []
         asked = claude.asks()
         await channel.send(asked)
         assert (await hub.get(f"/api/v1/decisions/{asked.event_id}"))["offers"] == []
@@ -183,7 +182,7 @@ async def test_another_process_with_the_same_pid_is_not_told(hub: Hub) -> None:
             return bool((await shown.show(decision["decision_id"]))["state"] == "withdrawn")
 
         await until(is_withdrawn, "withdrawn")
-        assert not [frame for frame in await heard(hub, channel) if isinstance(frame, Verdict)]
+        assert not [frame for frame in await heard(channel) if isinstance(frame, Verdict)]
 
 
 async def test_followers_are_told_of_decisions(hub: Hub) -> None:

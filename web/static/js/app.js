@@ -16,6 +16,7 @@ import MessageController from "./controllers/message.js"
 import NeedsController from "./controllers/needs.js"
 import QuickController from "./controllers/quick.js"
 import SessionController from "./controllers/session.js"
+import NotificationsController from "./controllers/notifications.js"
 import ShellController from "./controllers/shell.js"
 import TimelineController from "./controllers/timeline.js"
 
@@ -36,5 +37,6 @@ application.register("message", MessageController)
 application.register("needs", NeedsController)
 application.register("quick", QuickController)
 application.register("session", SessionController)
+application.register("notifications", NotificationsController)
 application.register("shell", ShellController)
 application.register("timeline", TimelineController)
