@@ -107,6 +107,8 @@ ROUTES = {
     ("GET", "/ws/dashboard"): Route("GET", "/ws/dashboard", SIGNED_IN, status=(101,)),
     ("GET", "/"): Route("GET", "/", SIGNED_IN),
     ("GET", "/sessions/{session_id}"): Route("GET", "/sessions/SESSION", SIGNED_IN),
+    ("GET", "/inbox"): Route("GET", "/inbox", SIGNED_IN),
+    ("GET", "/inbox/{decision_id}"): Route("GET", "/inbox/DECISION", SIGNED_IN),
     ("GET", "/sign-in"): Route("GET", "/sign-in", EVERYBODY, status=(200, 303)),
     ("POST", "/sign-in"): Route("POST", "/sign-in", EVERYBODY, form={"token": ""}, status=(403,)),
     ("GET", "/static"): Route("GET", "STATIC/icons.svg", EVERYBODY),

@@ -3,16 +3,17 @@
 import { request } from "./requests.js"
 
 const CALM = 600
-const stirred = new WeakMap()
+const timers = new WeakMap()
 
 // What is shown here has just changed: a key or click now may be meant for what was there before.
 export function stir(element) {
-  stirred.set(element, performance.now())
+  element.dataset.stirred = ""
+  clearTimeout(timers.get(element))
+  timers.set(element, setTimeout(() => delete element.dataset.stirred, CALM))
 }
 
 export function mayDecide(element) {
-  const age = performance.now() - (stirred.get(element) ?? -CALM)
-  return age >= CALM && !document.documentElement.classList.contains("is-away")
+  return !("stirred" in element.dataset) && !document.documentElement.classList.contains("is-away")
 }
 
 export function give(id, digest, verdict) {

@@ -5,7 +5,7 @@
 
 import { say } from "./times.js"
 
-const KEPT = ["data-touched", "data-folded", "aria-busy"]
+const KEPT = ["data-touched", "data-folded", "data-stirred", "aria-busy"]
 
 export function installStreamActions(Turbo) {
   Turbo.StreamActions.upsert = function () {

@@ -102,8 +102,10 @@ export default class extends Controller {
       button.setAttribute("aria-expanded", String(button.dataset.decisionPanelParam === name))
     }
     const field = this.panel?.querySelector("textarea, input:checked")
-    if (field?.localName === "textarea") this.changed({ target: field })
     field?.focus()
+    if (field?.localName !== "textarea") return
+    field.setSelectionRange(field.value.length, field.value.length)
+    this.changed({ target: field })
   }
 
   changed({ target }) {

@@ -8,6 +8,7 @@ export default class extends Controller {
 
   connect() {
     this.kind = ""
+    if (location.hash) return visit(`/inbox/${location.hash.slice(1)}`, { action: "replace" })
     this.apply()
   }
 
