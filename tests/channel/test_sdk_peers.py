@@ -57,7 +57,7 @@ async def test_the_official_client_shakes_hands_lists_and_calls(
     assert client.returncode == 0, err.decode()
     seen: dict[str, Any] = json.loads(out)
     assert (seen["protocol"], seen["server"]) == ("2025-11-25", "heliograph")
-    assert seen["channel"] == {"claude/channel": {}}
+    assert seen["channel"] == {"claude/channel": {}, "claude/channel/permission": {}}
     assert seen["tools"] == ["reply", "progress"]
     assert seen["meta"] == [{"anthropic/alwaysLoad": True}] * 2
     assert seen["reply"]["isError"] is False

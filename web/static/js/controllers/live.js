@@ -67,7 +67,8 @@ export default class extends Controller {
 
   render(html) {
     // Before there are sessions the page has no place for them: it is another page then.
-    if (document.getElementById("first-run")) return visit(location.href, { action: "replace" })
+    const isFirst = html.includes('target="groups"')
+    if (isFirst && document.getElementById("first-run")) return visit(location.href, { action: "replace" })
     renderStreamMessage(html)
   }
 
