@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from tests.real_client.asking import DIALOG, DONE, Asked, AskedStart, ask_before
 from tests.real_client.conftest import StartClaude
 from tests.support.api import Refused
 from tests.support.scenes import Model, use
-from tests.support.stack import Api, Hub, Machine
+from tests.support.stack import Api, Hub, Machine, run_hub
+from tests.support.terminal import Terminal
 from tests.support.waiting import wait_until
 
 
@@ -30,6 +31,13 @@ def machine(set_up_machine: Callable[[str], Machine]) -> Machine:
 @pytest.fixture
 def start(api: Api, model: Model, project: Path, start_claude: StartClaude) -> AskedStart:
     return lambda *arguments: Asked.begin(api, model, start_claude(*arguments), project)
+
+
+@pytest.fixture
+def away(tmp_path: Path) -> Iterator[Hub]:
+    """A hub of the test's own, to stop and start."""
+    with run_hub(tmp_path / "hub") as running:
+        yield running
 
 
 def touch(name: str) -> dict[str, object]:
@@ -98,21 +106,25 @@ def test_both_at_the_same_instant(delay: float, start: AskedStart, project: Path
     assert taken in ("decided", 409) or ran
 
 
-def test_the_hub_is_away_while_the_dialog_is_open(start: AskedStart, hub: Hub, project: Path) -> None:
-    asked = start()
+def test_the_hub_is_away_while_the_dialog_is_open(away: Hub, terminal: Terminal, tmp_path: Path, model: Model) -> None:
+    machine = Machine(tmp_path, "atlas", model.url)
+    machine.set_up(away)
+    ask_before_acting(machine)
+    project = machine.make_project("p")
+    asked = Asked.begin(away.api, model, machine.start_claude(terminal, project), project)
     asked.play([touch("one")], [touch("two")])
     decision = asked.wait_for()
-    hub.kill(signal.SIGKILL)
-    hub.start()
+    away.kill(signal.SIGKILL)
+    away.start()
     again = asked.wait_for()
     assert again == {**decision, "change_id": again["change_id"]}
     assert asked.api.decide(again, "allow")["state"] in ("sending", "decided")  # the channel may not be back yet
     asked.wait_for()
     assert asked.look(again)["state"] == "decided"
-    hub.stop()
+    away.stop()
     confirm(asked.claude, "touch two")
     asked.claude.wait_for(DONE)
-    hub.start()
+    away.start()
     asked.wait_for("answered_locally")
     asked.wait_until_idle()
     assert (project / "two").exists()
