@@ -234,7 +234,7 @@ def _say_where(decision: Decision, machine: Machine) -> str:
 
 
 def _say_obstacle(decision: Decision, session: Session, machine: Machine) -> str:
-    if decision.answered_by == "none":
+    if not verdicts.list_offers(decision):
         why = "No Heliograph channel runs there." if not session.linked else "Nothing there takes an answer for it now."
         return f"Answer it in the terminal on {machine.name}. {why}"
     if not decision.is_whole:

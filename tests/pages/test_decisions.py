@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from hub.core import verdicts
 from hub.core.model import Decision, DecisionKind, Machine, Session, Verdict
-from hub.core.verdicts import list_offers
 from hub.needs import Needs
 from hub.pages.decision_forms import build_address, build_fields, build_questions
 from hub.pages.decision_inputs import build_edit, build_input, say_quickly
@@ -72,7 +72,7 @@ def test_every_kind_can_be_shown_in_every_state(
         html = pages.card_stream(decision, session, machine)
         check(html, page=False)
         assert f"is-{state}" in html
-        assert ("<form" in html) == bool(list_offers(decision))
+        assert ("<form" in html) == bool(verdicts.list_offers(decision))
         check(pages.inbox_streams(decision, session, machine), page=False)
 
 

@@ -13,10 +13,9 @@ const DISCUSS =
 
 export default class extends Controller {
   static targets = ["input", "problem", "question", "next"]
-  static values = { id: String, digest: String, state: String, kind: String }
+  static values = { id: String, digest: String, offers: String, state: String, kind: String }
 
   connect() {
-    stir(this.element)
     this.step = 0
     this.showStep()
     this.observer = new ResizeObserver(() => this.makeRoom())
@@ -35,9 +34,13 @@ export default class extends Controller {
     if (chat) chat.style.paddingBottom = sheet ? `${sheet.offsetHeight + 16}px` : ""
   }
 
-  // Another input than before stands here now.
-  digestValueChanged(_, before) {
-    if (before) stir(this.element)
+  // Another input than before stands here now, or buttons that weren't there.
+  digestValueChanged() {
+    stir(this.element)
+  }
+
+  offersValueChanged() {
+    stir(this.element)
   }
 
   stateValueChanged(_, before) {
