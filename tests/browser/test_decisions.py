@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.asking import QUESTIONS, SCHEMA, ask, ask_form, run_command
-from tests.support.chromium import Visitor
+from tests.support.chromium import Visitor, open_card, wait_for_calm
 from tests.support.peer import Link, PeerSession
 from tests.support.stack import Hub
 from wire.frames import Verdict, decode_from_hub
@@ -43,19 +43,6 @@ def asking(session: PeerSession) -> Iterator[Asking]:
         session.prompt("Do it")
         yield Asking(session, link)
         session.tell("SessionEnd", reason="other")
-
-
-def open_card(page: Page, decision_id: str) -> Locator:
-    """The card, once it may be decided: it is live, and has been there for a moment."""
-    card = page.locator(f"#decision-{decision_id}")
-    expect(card).to_be_visible()
-    wait_for_calm(page, card)
-    return card
-
-
-def wait_for_calm(page: Page, part: Locator) -> None:
-    expect(page.locator("html:not(.is-away)")).to_have_count(1)
-    expect(part).not_to_have_attribute("data-stirred", "")
 
 
 def show(visitor: Visitor, asking: Asking, decision_id: str) -> tuple[Page, Locator]:

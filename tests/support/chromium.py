@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, expect, sync_playwright
 
 from tests.support.tools import find_chromium
 
@@ -99,3 +99,17 @@ class Visitor:
     def _watch_console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning") and not any(text in message.text for text in self.expected):
             self.problems.append(f"console {message.type}: {message.text} ({message.location.get('url')})")
+
+
+def open_card(page: Page, decision_id: str) -> Locator:
+    """A decision's card, once it may be decided: it is live, and has been there for a moment."""
+    card = page.locator(f"#decision-{decision_id}")
+    expect(card).to_be_visible()
+    wait_for_calm(page, card)
+    return card
+
+
+def wait_for_calm(page: Page, part: Locator) -> None:
+    """Until a click there counts."""
+    expect(page.locator("html:not(.is-away)")).to_have_count(1)
+    expect(part).not_to_have_attribute("data-stirred", "")
