@@ -168,7 +168,9 @@ def test_a_plan_is_approved_into_a_mode(visitor: Visitor, asking: Asking) -> Non
 def test_planning_goes_on_with_feedback(visitor: Visitor, asking: Asking) -> None:
     page, card = show(visitor, asking, ask(asking.session, "ExitPlanMode", {"plan": "Do it"}))
     card.focus()
+    expect(card.get_by_text("After that, edits are")).to_be_visible()
     page.keyboard.press("d")
+    expect(card.get_by_text("After that, edits are")).to_be_hidden()
     page.keyboard.type("Split it")
     page.keyboard.press("Control+Enter")
     assert asking.take() == {"behavior": "deny", "message": "Split it"}
@@ -310,6 +312,7 @@ def test_the_inbox_is_gone_through_by_keys(visitor: Visitor, asking: Asking) -> 
     page.keyboard.press("Control+Enter")
     assert asking.take() == {"behavior": "deny"}
     expect(card).to_contain_text("Denied git push")
+    expect(page.locator("#inbox-detail").get_by_role("img", name="Needs you")).to_have_count(0)
 
 
 def test_a_thumb_decides_on_a_sheet(phone: Visitor, asking: Asking) -> None:

@@ -311,6 +311,7 @@ def test_two_sessions_are_decided_in_the_inbox_by_keys(visitor: Visitor, asked: 
     page.keyboard.press("2")
     page.keyboard.press(SENDS)
     expect(page.locator("#main").get_by_text("Nothing needs you")).to_be_visible()
+    expect(page.get_by_role("img", name="Needs you")).to_have_count(0)
     planner.wait_until_heard('"Which size?"="L"')
     for session in (asked, planner):
         session.wait_until_idle()
@@ -328,6 +329,7 @@ def test_a_thumb_decides_on_the_sheet(browser: Browser, hub: Hub, asked: Asked) 
         assert abs(box["y"] + box["height"] - 844) < 2
         button(card, "Allow once").tap()
         expect(card).to_contain_text("Allowed touch five")
+        expect(card).to_contain_text("phone")
         asked.wait_until_idle()
         assert (asked.project / "five").exists()
 
@@ -364,8 +366,9 @@ def test_a_hub_that_restarts_finds_the_card_open(
             expect(shown.page.locator("html.is-away")).to_have_count(1)
             shown.press("n", "a")
             hub.start()
-            assert asked.wait_for()["decided"] is None
-            expect(card).to_be_visible()
+            decision = asked.wait_for()
+            assert decision["decided"] is None
+            card = open_card(shown.page, decision["decision_id"])
             button(card, "Allow once").click()
             expect(card).to_contain_text("Allowed touch one", timeout=PATIENCE)
             asked.claude.wait_for(DONE)

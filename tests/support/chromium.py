@@ -24,6 +24,7 @@ FLAGS = [
 ]
 WIDE = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
+PHONE_AGENT = "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 Chrome/140.0 Mobile Safari/537.36"
 
 
 @contextmanager
@@ -54,7 +55,11 @@ class Visitor:
         if self._context is None:
             size: Any = PHONE if self.phone else WIDE
             self._context = self.browser.new_context(
-                viewport=size, is_mobile=self.phone, has_touch=self.phone, reduced_motion="reduce"
+                viewport=size,
+                is_mobile=self.phone,
+                has_touch=self.phone,
+                user_agent=PHONE_AGENT if self.phone else None,
+                reduced_motion="reduce",
             )
             self._context.set_default_timeout(10_000)
             self._context.on("request", self._watch_request)
