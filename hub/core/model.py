@@ -152,8 +152,8 @@ class Decision(msgspec.Struct, kw_only=True):
     its ``mode`` (``form``, ``url``) and its ``schema`` or ``url``; of what
     only the relay told its ``description`` and ``preview``. ``is_whole``: all of the input is here, and nothing was
     cut. ``suggestions``: what Claude Code offered to remember, as it came. ``digest``: of all that a person is shown.
-    ``previous_plan``: the decision about the plan that this one comes in place of, ``version``: so many came before it,
-    and one. ``answered_by``: what takes a verdict to Claude Code now. ``request_id``: the relay's. ``problem``: what became of
+    ``version``: the how manieth of a plan it is, ``previous_plan``: the decision about the one before.
+    ``answered_by``: what takes a verdict to Claude Code now. ``request_id``: the relay's. ``problem``: what became of
     the last verdict (``not_taken``, ``too_late``, ``edit_refused``). ``position``: of its entry.
 
     Once there is a verdict: ``by_id`` and ``by`` gave it, ``where``, at ``decided_at``; ``rule_id`` if a rule did.
@@ -406,10 +406,10 @@ class Entry(msgspec.Struct, kw_only=True):
     """One thing in a session's chat, known by its ``position`` there. ``data`` depends on ``kind``:
 
     - prompt: ``text``, ``by`` (the user of the machine)
-    - message: ``message_id``, ``text``, ``author``, ``client_id``, ``when``, ``state``, ``receipts``
-      ({state: time}), ``evidence`` ({state: what showed it})
+    - message: ``message_id``, ``text``, ``author``, ``author_id``, ``client_id``, ``when``, ``state``,
+      ``receipts`` ({state: time}), ``evidence`` ({state: what showed it})
     - assistant: ``text``, ``streaming``
-    - reply: ``text``, ``message_id``, ``to`` (the author answered, if any)
+    - reply: ``text``, ``message_id``, ``to`` and ``to_id`` (the author answered, if any)
     - tool: ``tool_use_id``, ``tool_name``, ``input``, ``state`` (running, waiting, done, failed,
       interrupted), ``response``, ``error``, ``duration_ms``, ``agent_id``
     - progress: ``percent``, ``phase``, ``status``

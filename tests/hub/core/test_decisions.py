@@ -543,7 +543,9 @@ def start_printing(books: Books) -> Table:
     return Table(books, claude)
 
 
-@pytest.mark.parametrize("story", ["batch", "idle", "stop", "batch, stop", "batch, ended", "allow, batch", "busy, batch"])
+@pytest.mark.parametrize(
+    "story", ["batch", "idle", "stop", "batch, stop", "batch, ended", "allow, batch", "busy, batch"]
+)
 def test_in_print_mode_claude_code_waits_for_nobody(books: Books, story: str) -> None:
     table = start_printing(books)
     decision = table.ask_call(answered_by="none")
