@@ -269,6 +269,7 @@ class Channel:
             cwd=self._session.cwd,
             push=self._parent.takes_pushes,
             branch=self._following.branch,
+            why="print" if self._parent.prints else None,
         )
 
     def _take_order(self, order: Order) -> None:

@@ -140,6 +140,7 @@ class Links:
             cwd=hello.cwd,
             branch=hello.branch,
             push=hello.push,
+            why=hello.why,
             started_at=hello.process.started_at,
         )
         await self._record(link.key, body)

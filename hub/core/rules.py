@@ -97,7 +97,7 @@ def find_rule(rules: Sequence[Rule], decision: Decision, session: Session | None
     if not _is_for_rules(decision) or session is None or session.foreign:
         return None
     there = sorted(
-        (rule for rule in rules if _is_there(rule, decision, session, now)),
+        (rule for rule in rules if _may_answer(rule, decision) and _is_there(rule, decision, session, now)),
         key=lambda rule: (rule.behavior == "allow", rule.created_at, rule.rule_id),
     )
     return next((rule for rule in there if _matches(rule, decision)), None)
@@ -122,6 +122,13 @@ def _is_for_rules(decision: Decision) -> bool:
     is_short = len(str(decision.input.get("command", ""))) <= COMMAND_CHARS
     is_asked = decision.kind == "permission" and decision.tool_name not in _NEVER_ASKED
     return is_asked and decision.is_whole and is_short
+
+
+def _may_answer(rule: Rule, decision: Decision) -> bool:
+    """Where Claude Code offers nothing to remember, an ``ask`` rule of the user's own settings may be why it asks: who
+    wants to be asked each time is.
+    """
+    return rule.behavior == "deny" or bool(decision.suggestions)
 
 
 def _is_there(rule: Rule, decision: Decision, session: Session, now: int) -> bool:

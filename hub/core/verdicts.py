@@ -91,6 +91,8 @@ def check(decision: Decision, verdict: Verdict) -> None:
             if verdict.stop
             else f"The message is over {MESSAGE_CHARS:,} characters."
         )
+    if verdict.remember is not None and verdict.input is not None:
+        raise Unfit("What Claude Code offers to remember is for the input as it was: send one or the other.")
     if verdict.remember is not None and not 0 <= verdict.remember < len(decision.suggestions):
         raise Unfit(f"There is no suggestion {verdict.remember}; Claude Code offered {len(decision.suggestions)}.")
     if verdict.mode is not None and verdict.mode not in MODES:

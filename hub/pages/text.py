@@ -21,6 +21,9 @@ MODES = {
 """How permission modes are called on the page; the default is not shown. Others go by their own name."""
 
 
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+
+
 def reveal(text: str) -> str:
     """The text with everything that can't be seen spelled out: ``⟨U+202E⟩``. Newline and tab stay."""
     return show_unseen(text.replace("\r\n", "\n"))
@@ -80,6 +83,11 @@ def say_size(count: int) -> str:
     if count < 1_000_000:
         return f"{count / 1000:.0f} kB" if count >= 9950 else f"{count / 1000:.1f} kB"
     return f"{count / 1_000_000:.1f} MB"
+
+
+def say_ordinal(number: int) -> str:
+    """``first``, ``second``, and ``no. 11`` from there on."""
+    return _ORDINALS[number - 1] if 0 < number <= len(_ORDINALS) else f"no. {number:,}"
 
 
 def say_count(count: int, noun: str, plural: str = "") -> str:

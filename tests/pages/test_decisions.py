@@ -234,6 +234,48 @@ def test_results_say_what_who_where_and_when(make_decision: MakeDecision, machin
     assert build("elicitation", verdict=VERDICTS[7])[0] == "Cancelled for orders"
     local = build(state="answered_locally", outcome="allowed", where="terminal")
     assert local == ("Answered in the terminal: allowed", "", ["maya", "atlas"])
+    alone = build(state="expired", outcome="denied", by="", where=None)
+    assert alone == ("Expired:", "git push", ["Claude Code didn\u2019t wait for an answer"])
+
+
+def test_who_decided_is_named_so_that_they_can_read_you(
+    pages: Pages, make_decision: MakeDecision, make_session: MakeSession, machine: Machine
+) -> None:
+    given = {"verdict": VERDICTS[0], "by": "Maya", "by_id": "u1", "where": "phone"}
+    decision = make_decision(state="decided", closed_at=1, **given)
+    for html in (
+        pages.card_stream(decision, make_session(), machine),
+        pages.inbox_streams(decision, make_session(), machine),
+    ):
+        assert re.findall(r"<bdi data-user=\"(\w+)\" data-you=\"You\">(\w+)</bdi>", html) == [("u1", "Maya")]
+
+
+def test_a_plan_can_be_compared_with_the_one_before(
+    pages: Pages, make_decision: MakeDecision, make_session: MakeSession, machine: Machine
+) -> None:
+    first = of_kind(make_decision, "plan", decision_id="d0")
+    assert "compare" not in pages.card_stream(first, make_session(), machine)
+    for version, words in (
+        (2, "second version, compare with the first"),
+        (3, "third version, compare with the second"),
+        (12, "no. 12 version, compare with the no. 11"),
+    ):
+        plan = of_kind(make_decision, "plan", version=version, previous_plan="d0")
+        assert words in check(pages.card_stream(plan, make_session(), machine), page=False).text
+    changed = of_kind(make_decision, "plan", version=2, previous_plan="d0")
+    changed.input = {"plan": "# Do\n\n1. it\u202e, twice <b>"}
+    shown = check(pages.plan_changes(changed, first), page=False).text
+    assert "1. it⟨U+202E⟩, twice <b>" in shown
+    assert "Nothing has changed." in pages.plan_changes(first, first)
+    assert "isn\u2019t here any more" in pages.plan_changes(changed, None)
+
+
+def test_of_a_long_comparison_a_part_is_shown(pages: Pages, make_decision: MakeDecision) -> None:
+    before, after = (of_kind(make_decision, "plan") for _ in range(2))
+    after.input = {"plan": "\n".join(f"- step {n}" for n in range(20_000))}
+    html = pages.plan_changes(after, before)
+    assert "more lines left out here" in html
+    assert len(html) < 300_000
 
 
 def test_an_entry_holds_the_whole_decision(make_decision: MakeDecision) -> None:
@@ -265,7 +307,7 @@ def test_hostile_decisions_are_only_text(
         needs = Needs([decision], [make_session(title=EVIL)])
         check(pages.needs_stream(needs, {"m1": machine}), page=False)
         html = pages.inbox(
-            viewer=Viewer(name=EVIL, csrf=EVIL),
+            viewer=Viewer(user_id="u1", name=EVIL, csrf=EVIL),
             needs=needs,
             past=[decision],
             sessions=[],
@@ -292,7 +334,7 @@ def test_a_viewer_is_marked_so_that_no_control_shows(
     pages: Pages, make_decision: MakeDecision, make_session: MakeSession, machine: Machine
 ) -> None:
     html = pages.inbox(
-        viewer=Viewer(name="V", csrf="c", rights=("see",)),
+        viewer=Viewer(user_id="u1", name="V", csrf="c", rights=("see",)),
         needs=Needs([make_decision()], [make_session()]),
         past=[],
         chosen=None,

@@ -35,6 +35,7 @@ def build_decision(tool_name: str = "Bash", tool_input: Any = None, **fields: An
         "pid": 1,
         "kind": "permission",
         "answered_by": "hook",
+        "suggestions": [{"type": "setMode", "mode": "acceptEdits", "destination": "session"}],
         "opened_at": NOW,
         **fields,
     }
@@ -403,6 +404,13 @@ def test_questions_plans_and_forms_are_for_people(kind: Any, behavior: Behavior)
 def test_what_is_not_known_whole_is_for_people(behavior: Behavior) -> None:
     rule = build_rule("Bash", behavior=behavior)
     assert find(build_decision("Bash", {"command": "x"}, is_whole=False), rule) is None
+
+
+def test_what_somebody_wants_to_be_asked_each_time_is_never_allowed() -> None:
+    asked = build_decision("Bash", {"command": "git push"}, suggestions=[])
+    assert not is_allowed("Bash(git push)", asked)
+    assert is_denied("Bash(git push)", asked)
+    assert is_allowed("Bash(git push)", build_decision("Bash", {"command": "git push"}))
 
 
 @pytest.mark.parametrize("behavior", ["allow", "deny"])

@@ -125,6 +125,10 @@ def test_a_denial_has_a_message_or_stops_claude_and_an_allowance_neither() -> No
     assert refuse(build(), "deny", message="x" * 8_001)
 
 
+def test_a_rule_for_the_input_as_it_was_goes_with_no_other() -> None:
+    assert "as it was" in refuse(build(), "allow", remember=0, input={"command": "ls -a"})
+
+
 @pytest.mark.parametrize("field", [{"input": {}}, {"remember": 0}, {"answers": {}}, {"mode": "default"}])
 def test_what_goes_with_an_allowance_goes_with_no_denial(field: dict[str, Any]) -> None:
     assert "goes with allow" in refuse(build(), "deny", **field)
