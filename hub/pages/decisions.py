@@ -206,9 +206,9 @@ def _build_shown(decision: Decision) -> InputShown:
 
 
 def _render_plan(plan: str, prose: Prose) -> Markup:
-    """All of it: what is too long for markdown is shown as it was written."""
+    """All of it: what is too long for markdown, or would lose a word in it, is shown as it was written."""
     plan = reveal(plan)
-    if len(plan) <= MARKDOWN_CHARS:
+    if len(plan) <= MARKDOWN_CHARS and prose.shows_all(plan):
         return prose.render(plan)
     return Markup('<div class="typed">{}</div>').format(plan)
 
