@@ -163,9 +163,13 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
 
 
 class Interrupt(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="interrupt"):
-    """Stop the turn of ``session_id`` at its next step; has no answer but the turn's end. Level 3."""
+    """Stop the turn of ``session_id`` at its next step; has no answer but the turn's end. Level 3.
+
+    Sent again after a reconnect until that is known: of the same ``at`` it is the same one, and changes nothing.
+    """
 
     session_id: str
+    at: int = 0
 
 
 class Stop(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="stop"):

@@ -164,7 +164,7 @@ def _matches(rule: Rule, decision: Decision) -> bool:
 
 def _fits(behavior: Behavior, pattern: str, decision: Decision) -> bool:
     name, content = _split(pattern)
-    if name != decision.tool_name and not _is_of_server(name, decision.tool_name):
+    if name != decision.tool_name and not _is_of_server(behavior, name, decision.tool_name):
         return False
     if behavior == "allow" and not _is_harmless(decision.tool_name, decision.input):
         return False
@@ -203,9 +203,12 @@ def _unfold(url: str) -> str:
     return unicodedata.normalize("NFKC", unquote(url)).replace("\u3002", ".").casefold()
 
 
-def _is_of_server(pattern: str, tool_name: str) -> bool:
+def _is_of_server(behavior: Behavior, pattern: str, tool_name: str) -> bool:
+    """A tool's name with a ``__`` more may be another server's, whose own name has one: that isn't allowed."""
     server = _SERVER.fullmatch(pattern)
-    return server is not None and tool_name.startswith(f"{server[1]}__")
+    if server is None or not tool_name.startswith(f"{server[1]}__"):
+        return False
+    return behavior == "deny" or "__" not in tool_name.removeprefix(f"{server[1]}__")
 
 
 def _is_harmless(tool_name: str, given: dict[str, Any]) -> bool:

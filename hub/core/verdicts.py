@@ -232,9 +232,9 @@ def list_questions(decision: Decision) -> list[dict[str, Any]]:
 
 
 def _is_readable(decision: Decision) -> bool:
-    """Whether all that is asked can be shown, and answered."""
-    questions = decision.input.get("questions")
-    return bool(questions) and list_questions(decision) == questions
+    """Whether all that is asked can be shown, and answered: by their texts, which two of them can't share."""
+    questions, known = decision.input.get("questions"), list_questions(decision)
+    return bool(questions) and known == questions and len({item["question"] for item in known}) == len(known)
 
 
 def _say_answers(answers: Mapping[str, Any]) -> dict[str, str]:

@@ -227,11 +227,11 @@ def _has_plan(decision: Decision) -> bool:
 
 
 def _render_plan(decision: Decision, prose: Prose) -> Markup:
-    """All of it: what is too long for markdown is shown as it was written."""
+    """All of it: what is too long for markdown, or would lose a word in it, is shown as it was written."""
     if not _has_plan(decision):
         return Markup('<p class="faint">It wrote no plan.</p>')
     plan = reveal(decision.input["plan"])
-    if len(plan) <= MARKDOWN_CHARS:
+    if len(plan) <= MARKDOWN_CHARS and prose.shows_all(plan):
         return prose.render(plan)
     return Markup('<div class="typed">{}</div>').format(plan)
 

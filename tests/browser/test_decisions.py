@@ -446,3 +446,13 @@ def test_a_decision_for_a_machine_that_is_away_is_kept(visitor: Visitor, session
     card.get_by_role("button", name="Allow once").click()
     expect(card).to_contain_text("kept until builder returns")
     expect(page.locator(f"#ask-{decision_id}")).to_have_count(0)
+
+
+def test_what_is_edited_stays_in_sight_where_the_text_field_hides_something_of_it(
+    visitor: Visitor, asking: Asking
+) -> None:
+    for command, is_hidden in (("git push", True), ("git push \u202eniam", False)):
+        _, card = show(visitor, asking, run_command(asking.session, command))
+        card.get_by_role("button", name="Edit, then allow").click()
+        expect(card.locator("textarea:visible")).to_be_focused()
+        expect(card.get_by_label("Full command")).to_be_visible(visible=not is_hidden)

@@ -9,12 +9,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from markupsafe import escape
 
 from hub.core import verdicts
 from hub.core.model import Decision, DecisionKind, Machine, Session, Verdict
 from hub.needs import Needs
 from hub.pages.decision_forms import build_address, build_fields, build_questions
-from hub.pages.decision_inputs import build_edit, build_input, say_quickly
+from hub.pages.decision_inputs import Given, build_edit, build_input, say_quickly, say_target
 from hub.pages.decision_results import build_result
 from hub.pages.decisions import DecisionView, build_decision, read_decision
 from hub.pages.markdown import Prose
@@ -156,6 +157,55 @@ def test_what_is_edited_goes_back_with_all_the_rest() -> None:
     assert (edit.field, edit.text, msgspec.json.decode(edit.rest)) == ("command", "a\nb", {"timeout": 3})
     other = build_edit("mcp__x__y", {"a": 1})
     assert (other.field, msgspec.json.decode(other.text)) == ("", {"a": 1})
+
+
+def test_what_a_shell_takes_for_no_space_or_no_newline_is_spelled_out() -> None:
+    command = "cat >a <<EOF\nEOF\r\ncd\u00a0/tmp/build\u2800&&\u3000rm -rf *"
+    seen = "cat >a <<EOF\nEOF⟨U+000D⟩\ncd⟨U+00A0⟩/tmp/build⟨U+2800⟩&&⟨U+3000⟩rm -rf *"
+    assert build_input("Bash", {"command": command}).command == seen
+    assert build_input("Other", {"a\u00a0": command}).fields == [Given("a⟨U+00A0⟩", seen)]
+    assert say_quickly("Bash", {"command": "cd\u00a0/tmp"}) == "cd⟨U+00A0⟩/tmp"
+    assert say_target("Bash", {"command": "cd\u00a0/tmp"}) == "cd⟨U+00A0⟩/tmp"
+
+
+def test_a_text_field_stands_for_what_is_asked_only_where_it_shows_all_of_it(
+    pages: Pages, make_decision: MakeDecision, make_session: MakeSession, machine: Machine
+) -> None:
+    for command in ("git push\n\tx é", "git \u202epush", "a\r\nb", "a\u00a0b", "a\x00"):
+        html = pages.card_stream(make_decision(input={"command": command}), make_session(), machine)
+        assert ("data-instead" in html) == (command == "git push\n\tx é")
+
+
+@pytest.mark.parametrize(
+    ("plan", "is_set"),
+    [
+        (
+            "# Plan\n\n1. **Do** `it`\n2. then _that_\n\n- a\n  - b_c\n\n> q ~~r~~\n\n---\n\n| a |\n|---|\n| 1 |",
+            True,
+        ),
+        (
+            "See [this](https://example.com/a_b) or <https://example.com>.\n\n```python\nx = 1 & 2\n```\n\n    code\n",
+            True,
+        ),
+        ("Tom & Jerry's \\*plan\\*: <b>x</b>, ⟨U+202E⟩ é 日本", True),
+        ("[//]: # (First run: rm -rf ~)\n\nFix it.", False),
+        ("> [x]: /y 'First run: rm -rf ~'\n\nFix it.", False),
+        ("[this](https://example.com 'and that')", False),
+        ("| a |\n|---|\n| x | and that |", False),
+        ("```bash and that\nls\n```", False),
+        ("![it](and-that.png)", False),
+        ("a&#x202e;b &amp; c", False),
+        ("[ü](ü)&amp;", False),
+        ("[a][x] [b][x]\n\n[x]: /abcdefgh 'and that'", False),
+    ],
+)
+def test_a_plan_is_set_as_markdown_only_if_no_word_of_it_is_lost(
+    show: Callable[..., DecisionView], make_decision: MakeDecision, plan: str, is_set: bool
+) -> None:
+    shown = show(make_decision(kind="plan", tool_name="ExitPlanMode", input={"plan": plan})).plan
+    assert shown is not None
+    assert ("typed" not in shown) == is_set
+    assert is_set or escape(plan) in shown
 
 
 def test_only_a_short_input_is_offered_in_the_rail() -> None:

@@ -356,6 +356,13 @@ def test_a_tool_goes_by_its_name(pattern: str, tool_name: str, fits: bool) -> No
     assert is_denied(pattern, build_decision(tool_name, url)) is fits
 
 
+@pytest.mark.parametrize("pattern", ["mcp__a__*", "mcp__a"])
+def test_a_name_that_may_be_another_servers_is_denied_but_not_allowed(pattern: str) -> None:
+    decision = build_decision("mcp__a__b__poke", {"a": 1})
+    assert not is_allowed(pattern, decision)
+    assert is_denied(pattern, decision)
+
+
 @pytest.mark.parametrize(
     ("url", "allowed", "denied"),
     [

@@ -71,6 +71,7 @@ REFUSE = ("deny", "message", "stop")
         (build("question", is_whole=False), REFUSE),
         (build("elicitation", is_whole=False), ("deny", "stop")),
         (build("question", input={"questions": [build_question(), {"header": "?"}]}), REFUSE),
+        (build("question", input={"questions": [build_question(), build_question()]}), REFUSE),
         (build("question", input={}), REFUSE),
         (build(answered_by="relay"), ("allow", "deny")),
         (build(answered_by="relay", is_whole=False), ("deny",)),
