@@ -216,6 +216,7 @@ def _carry_out(
             print("\n".join(diff))
             if arguments.dry_run:
                 return False
+            print(_sum_up(changes, diff))
             if not arguments.yes and not ask("Make this change?"):
                 print("Nothing was changed.")
                 return False
@@ -228,6 +229,13 @@ def _carry_out(
             continue
         return True
     raise ChangedMeanwhile(claude.settings)
+
+
+def _sum_up(changes: Sequence[Change], diff: Sequence[str]) -> str:
+    """The question stands below more lines than a screen has."""
+    files = " and ".join(str(change.file.path) for change in changes if change.is_change)
+    added, removed = (sum(line.startswith(sign) and line[:3] != sign * 3 for line in diff) for sign in "+-")
+    return f"Lines: {added} added, {removed} removed, in {files}."
 
 
 def _write_ours(home: Home, ours: Mapping[Path, bytes]) -> None:

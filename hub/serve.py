@@ -202,9 +202,10 @@ def _greet(settings: Settings, sign_in_url: str, code: str) -> None:
         f"  It works once, for 15 minutes; for a new one: {command} sign-in",
         "",
         "Then connect this machine, and start Claude Code in any folder:",
-        f"  1. {command} join {settings.public_url} --code {code} && {command} install",
-        f"  2. {command} claude",
-        f"  The code works once, for 10 minutes; for another machine: {command} pair",
+        f"  {command} join {settings.public_url} --code {code} && {command} install",
+        f"  {command} claude",
+        "",
+        f"The code works once, for 10 minutes; for another machine: {command} pair",
         "",
     ]
     print("\n".join(lines), flush=True)  # noqa: T201

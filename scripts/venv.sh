@@ -69,7 +69,7 @@ END
     has "$venv/bin/python" pip || "$venv/bin/python" -m ensurepip --default-pip >/dev/null ||
         fail "$venv has no pip; delete $venv and run this again"
     say "installing heliograph[$extra] into $venv with pip"
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable ".[$extra]" ||
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --use-pep517 --editable ".[$extra]" ||
         fail "installing failed (see above); are the package registries reachable?"
 fi
 printf '%s\n' "$extra $wanted" >"$stamp"
