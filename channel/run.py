@@ -6,7 +6,6 @@ Every handler is guarded: Claude Code never starts a channel again that died.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import random
 import signal
@@ -14,7 +13,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -22,23 +21,19 @@ from channel import VERSION, mcp
 from channel.config import find_home
 from channel.deciding import Deciding
 from channel.delivery import Delivery
-from channel.facts import StatusFile, read_branch
-from channel.gap import report_gaps
+from channel.facts import StatusFile
+from channel.following import Following
 from channel.halt import Halt
-from channel.handover import report_claims
-from channel.lineage import Lineage
 from channel.link import Link, Status
 from channel.log import build_logger, guarded
 from channel.meter import Meter
 from channel.outbox import Outbox
-from channel.owed import Owed
 from channel.process import Parent, end_process, read_parent
 from channel.session import Session
-from channel.spool import Record
 from channel.stdio import Stdio, claim
+from channel.telling import Telling
 from channel.uploader import leave_behind
 from wire.frames import (
-    EVENT_BYTES,
     LEVEL,
     Declined,
     Hello,
@@ -51,7 +46,6 @@ from wire.frames import (
     Verdict,
     Withdraw,
 )
-from wire.ids import build_id
 
 TICK_SECONDS = 1.0
 """Between looks at the parent, and at the spool in case a ring was missed."""
@@ -87,8 +81,8 @@ class Channel:
         self._session = Session(environment.get("CLAUDE_CODE_SESSION_ID"), cwd)
         self._outbox = Outbox(home / "spool", parent_pid, self._log.warning)
         self._status = StatusFile(environment, parent_pid)
-        self._lineage = Lineage()
-        self._meter = Meter(home / "run", parent_pid, self._session, self._put, self._log)
+        self._telling = Telling(parent_pid, self._session, self._outbox, self._wake_link, self._log)
+        self._meter = Meter(home / "run", parent_pid, self._session, self._telling.put, self._log)
         self._halt = Halt(home / "run", parent_pid)
         self._stdio = Stdio(self._on_line, lambda: self._end("parent_gone"))
         self._delivery = Delivery(
@@ -98,8 +92,8 @@ class Channel:
             stdio=self._stdio,
             status=self._status,
             on_ring=self._on_ring,
-            report=self._report,
-            keep=self._keep,
+            report=self._telling.report,
+            keep=self._telling.keep,
             answer=self._answer,
             log=self._log,
         )
@@ -109,15 +103,25 @@ class Channel:
             stdio=self._stdio,
             status=self._status,
             is_linked=lambda: self._link.status is Status.LINKED,
-            put=self._put,
-            report=self._report,
+            put=self._telling.put,
+            report=self._telling.report,
             watch=self._watch,
             log=self._log,
         )
+        self._following = Following(
+            home,
+            parent_pid,
+            session=self._session,
+            outbox=self._outbox,
+            status=self._status,
+            telling=self._telling,
+            meter=self._meter,
+            halt=self._halt,
+            delivery=self._delivery,
+            deciding=self._deciding,
+            log=self._log,
+        )
         self._sending: set[asyncio.Task[None]] = set()
-        self._owed = Owed()
-        self._facts: tuple[str | None, str | None, str] | None = None
-        self._branch: str | None = None
         self._link_due = asyncio.Event()
         self._ended: asyncio.Future[Reason] = asyncio.get_running_loop().create_future()
         self._link = Link(
@@ -185,7 +189,7 @@ class Channel:
                 self._delivery.list_tools()
                 self._link_due.set()
             case mcp.Pong():
-                self._follow()
+                self._following.follow()
                 self._delivery.take_pong(effect.number)
             case mcp.Asked() if self._parent.takes_pushes:
                 self._deciding.relay(effect)
@@ -194,7 +198,7 @@ class Channel:
         """The answer to a tool call, and whether it is an error; both for Claude to read."""
         if self._link.status in NO_HUB:
             return NO_HUB[self._link.status], True
-        self._follow()
+        self._following.follow()
         if self._session.session_id is None:
             return "Heliograph doesn't know yet which session this is. Try again after the next prompt.", True
         if isinstance(tool, mcp.Reply):
@@ -202,7 +206,7 @@ class Channel:
         else:
             body = {"hook_event_name": "ChannelProgress", **msgspec.structs.asdict(tool)}
         try:
-            self._put(body, sync=isinstance(tool, mcp.Reply))
+            self._telling.put(body, sync=isinstance(tool, mcp.Reply))
         except OSError as error:
             self._log.warning("a tool call was not kept: %s", error)
             return "This could not be saved on this machine (is the disk full?), so it was not sent.", True
@@ -213,88 +217,14 @@ class Channel:
     # -- the hooks' side ------------------------------------------------------------------
 
     def _on_ring(self) -> None:
-        self._follow()
+        self._following.follow()
         self._delivery.look()
         self._link.wake()
 
-    def _follow(self) -> None:
-        """Take in what hooks have written since the last time."""
-        with guarded(self._log, "the spool could not be followed"):
-            heard = self._outbox.see()
-            moments = [self._session.see(seen.body, seen.at) for seen in heard]
-            self._delivery.hear(heard)
-            self._deciding.hear(heard)
-            for seen in heard:
-                self._meter.see(seen.body)
-                self._lineage.see(seen.body)
-                if self._halt.see(seen.body):
-                    self._report_gone_on()
-            if any(moments) or self._facts is None:
-                self._look_around()
-
-    def _correct(self) -> None:
-        """Report what no hook tells: that a turn was interrupted, or a dialog answered, at the terminal."""
-        with guarded(self._log, "the status file could not be followed"):
-            status, now = self._status.look(), time.time_ns() // 1000
-            if self._halt.look(status, busy=self._session.busy, now=now):
-                self._report_gone_on()
-            correction = None if status is None else self._session.correct(status, now)
-            if status is not None and correction is not None:
-                self._log.info("the status file says what no hook did: %s", correction)
-                body = {"hook_event_name": correction, "session_id": status.session_id, "since": status.at}
-                self._owed.add(body)
-                if correction == "ChannelIdle":
-                    self._deciding.end_turn(status.session_id)
-
-    def _report_gone_on(self) -> None:
-        """The turn that was interrupted is over, the one that is under way isn't."""
-        body = {"hook_event_name": "ChannelIdle", "session_id": self._session.session_id}
-        self._owed.add({**body, "since": self._session.turn.began_at - 1})
-
     def _watch(self) -> None:
-        """What is to show within a second while a dialog is open, or Claude is to stop."""
-        self._correct()
-        with guarded(self._log, "what was owed could not be paid"), contextlib.suppress(OSError):
-            self._owed.pay(self._put)
+        self._following.watch()
 
-    def _trace(self) -> None:
-        """Report where a forked session comes from, once that can be known."""
-        with guarded(self._log, "where the session comes from could not be found"):
-            lineage = self._lineage.look(self._parent.words)
-            if lineage is not None:
-                self._owed.add(lineage)
-
-    def _report_left(self) -> None:
-        """Say what hooks could not: how many events had no room, and what was handed over to processes that have
-        died since; raises OSError.
-        """
-        run, spool = self._home / "run", self._home / "spool"
-        report_gaps(spool, self._parent_pid, self._keep)
-        report_claims(run, spool, self._parent_pid, self._keep)
-
-    def _look_around(self) -> None:
-        """Report branch and folder if they have changed."""
-        self._branch = read_branch(self._session.cwd)
-        facts = (self._session.session_id, self._branch, self._session.cwd)
-        if facts == self._facts or not self._session.is_certain:
-            return
-        self._put({"hook_event_name": "ChannelFacts", "branch": self._branch, "cwd": self._session.cwd})
-        self._facts = facts
-
-    def _put(self, body: dict[str, Any], *, sync: bool = False) -> str:
-        """Write an event of ours, for the session we carry unless ``body`` names one; its id. Raises OSError."""
-        fields = {"session_id": self._session.session_id, **body}
-        data = msgspec.json.encode({key: value for key, value in fields.items() if value is not None})
-        if len(data) > EVENT_BYTES:
-            raise OSError(f"an event of {len(data)} bytes")
-        at = time.time_ns() // 1000
-        event_id = build_id(at, os.urandom(8))
-        self._keep(Record("c", event_id, at, self._parent_pid, data), sync=sync)
-        return event_id
-
-    def _keep(self, record: Record, *, sync: bool = False) -> None:
-        """Write an event for the link to send; raises OSError."""
-        self._outbox.put(record, sync=sync)
+    def _wake_link(self) -> None:
         self._link.wake()
 
     async def _tick(self) -> None:
@@ -307,15 +237,13 @@ class Channel:
                 except OSError as error:
                     self._log.warning("hooks can't ring: %s", error)
             self._on_ring()
-            self._correct()
-            self._trace()
+            self._following.trace(self._parent.words)
+            self._following.watch()
             with guarded(self._log, "messages were not looked after"):
                 self._delivery.tick()
             self._outbox.tidy()
-            with contextlib.suppress(OSError):
-                self._owed.pay(self._put)
-                if self._link.status is Status.LINKED:
-                    self._report_left()
+            if self._link.status is Status.LINKED:
+                self._following.report_left()
             await asyncio.sleep(TICK_SECONDS)
 
     # -- the hub's side -------------------------------------------------------------------
@@ -331,7 +259,7 @@ class Channel:
             await asyncio.sleep(TICK_SECONDS)
 
     def _build_hello(self) -> Hello:
-        self._follow()
+        self._following.follow()
         return Hello(
             level=LEVEL,
             features=[],
@@ -340,7 +268,7 @@ class Channel:
             session_id=self._session.session_id,
             cwd=self._session.cwd,
             push=self._parent.takes_pushes,
-            branch=self._branch,
+            branch=self._following.branch,
             why="print" if self._parent.prints else None,
         )
 
@@ -361,7 +289,7 @@ class Channel:
 
     def _interrupt(self, session_id: str) -> None:
         """Somebody wants Claude to stop at its next step."""
-        self._follow()
+        self._following.follow()
         if session_id != self._session.session_id:
             self._log.info("an interrupt for another session: %s", session_id)
             return
@@ -370,16 +298,9 @@ class Channel:
 
     def _stop(self, session_id: str) -> None:
         """Somebody wants Claude Code to end."""
-        self._follow()
+        self._following.follow()
         is_ours = session_id == self._session.session_id and end_process(self._parent)
         self._log.info("stopped: %s" if is_ours else "a stop for another session, or process: %s", session_id)
-
-    def _report(self, body: dict[str, Any]) -> None:
-        """Keep an event of ours for the hub, now or as soon as the disk takes it."""
-        try:
-            self._put(body)
-        except OSError:
-            self._owed.add(body)
 
     def _answer(self, frame: Declined) -> None:
         sending = asyncio.get_running_loop().create_task(self._link.send(frame))

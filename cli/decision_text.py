@@ -120,7 +120,7 @@ def _describe_content(decision: Decision) -> list[str]:
         case "question":
             return [line for number, item in enumerate(decision["questions"], 1) for line in _ask(number, item)]
         case "plan":
-            return show.plain(decision["plan"] or "").split("\n")
+            return show.plain(decision["plan"] or "Claude wrote no plan. It asks to leave plan mode.").split("\n")
         case "elicitation":
             return _describe_form(decision)
         case _:

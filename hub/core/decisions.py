@@ -215,6 +215,8 @@ def close(world: World, decision: Decision, event: Stored, state: DecisionState)
     decision.answered_by = "none"
     if state == "answered_locally":
         decision.where = "terminal"
+    if state in ("decided", "answered_locally"):
+        timeline.go_on_with_tool(world, world.sessions[decision.session_id], decision.tool_use_id)
     change(world, decision)
 
 

@@ -414,8 +414,7 @@ class Entry(msgspec.Struct, kw_only=True):
       interrupted), ``response``, ``error``, ``duration_ms``, ``agent_id``
     - progress: ``percent``, ``phase``, ``status``
     - notice: ``code`` (resumed, cleared, forked, compacted, ended, offline, online, api_error, gap,
-      foreign),
-      ``level`` (info, error), ``text``, ``session_id`` (the session it points to)
+      foreign, interrupt, stop), ``level`` (info, error), ``text``, ``session_id`` (the session it points to)
 
     Times inside ``data`` are RFC 3339.
     """

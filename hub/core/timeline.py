@@ -172,12 +172,22 @@ def wait_for_tool(world: World, session: Session, event: Stored) -> str:
     """
     body = event.body
     session.preview = Preview(kind="waiting", text=_tool_line(body.tool_input), tool_name=body.tool_name)
+    asked = {ask.tool_use_id for ask in session.waiting_for}
     for tool_use_id, position in session.open_tools.items():
         entry = _find(world, session, position)
-        if entry and entry.data["state"] == "running" and _is_about(entry, body):
+        if entry and entry.data["state"] == "running" and tool_use_id not in asked and _is_about(entry, body):
             _change(world, entry, state="waiting")
-            return tool_use_id  # of several equal calls, the first that doesn't wait yet
+            return tool_use_id  # of several equal calls, the first that hasn't asked yet
     return ""
+
+
+def go_on_with_tool(world: World, session: Session, tool_use_id: str) -> None:
+    """The call that waited was answered."""
+    entry = _find(world, session, session.open_tools.get(tool_use_id))
+    if entry is not None and entry.data["state"] == "waiting":
+        _change(world, entry, state="running")
+        if session.preview is not None and session.preview.kind == "waiting":
+            session.preview = msgspec.structs.replace(session.preview, kind="tool")
 
 
 def find_server_call(world: World, session: Session, server: str) -> str:

@@ -72,7 +72,7 @@ def _list_ways_to_allow(decision: Decision) -> tuple[Offer, ...]:
         case "question":
             return ("answer",) if _is_readable(decision) else ()
         case "plan":
-            return ("allow", "edit", "mode")
+            return ("allow", "edit", "mode") if decision.input.get("plan") else ("allow", "mode")
         case "elicitation":
             return ("allow",) if decision.input.get("mode") == "url" else ("answer",)
         case _:

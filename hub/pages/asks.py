@@ -128,8 +128,8 @@ def _say_what(decision: Decision) -> tuple[str, str]:
             more = {0: "", 1: " And one more."}.get(len(questions) - 1, f" And {len(questions) - 1} more.")
             return first + (more if questions else ""), ""
         case "plan":
-            plan = str(decision.input.get("plan", "")).strip()
-            return f"Plan. {reveal(' '.join(plan.split())[:200])}", ""
+            plan = " ".join(str(decision.input.get("plan") or "").lstrip("# \n").split())
+            return f"Plan. {reveal(plan[:200])}" if plan else "Asks to leave plan mode", ""
         case "elicitation":
             return reveal(str(decision.input.get("message", ""))[:200]), ""
     verb = {"Bash": "Run", "Edit": "Edit", "MultiEdit": "Edit", "Write": "Write", "Read": "Read"}

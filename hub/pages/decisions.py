@@ -108,7 +108,6 @@ def read_decision(data: dict[str, Any], session_id: str) -> Decision:
 def build_decision(decision: Decision, session: Session, machine: Machine, prose: Prose, now: int) -> DecisionView:
     """The card of one decision."""
     kind, given = decision.kind, decision.input
-    plan = given.get("plan")
     offers = verdicts.list_offers(decision)
     is_open, is_sending = decision.state == "open", decision.state == "sending"
     offline = session.offline_since if is_open or is_sending else None
@@ -129,7 +128,7 @@ def build_decision(decision: Decision, session: Session, machine: Machine, prose
         description=_say_description(decision),
         waiting=build_moment(decision.opened_at, now, "waiting"),
         shown=_build_shown(decision),
-        plan=_render_plan(plan, prose) if kind == "plan" and isinstance(plan, str) else None,
+        plan=_render_plan(decision, prose) if kind == "plan" else None,
         version=_build_version(decision) if decision.previous_plan else None,
         rules=build_rules(decision.suggestions) if "remember" in offers else [],
         edit=_build_edit(decision) if "edit" in offers else None,
@@ -168,7 +167,7 @@ def say_title(decision: Decision) -> str:
         case "question":
             return f"Claude asks {_count_questions(decision)}"
         case "plan":
-            return "Claude has a plan"
+            return "Claude has a plan" if _has_plan(decision) else "Claude asks to leave plan mode"
         case "elicitation":
             return f"{reveal(decision.tool_name) or 'An MCP server'} asks for something"
         case _:
@@ -181,7 +180,7 @@ def say_asks(decision: Decision) -> str:
         case "question":
             return _count_questions(decision)
         case "plan":
-            return "a plan to approve"
+            return "a plan to approve" if _has_plan(decision) else "to leave plan mode"
         case "elicitation":
             return f"{reveal(decision.tool_name)} asks for something"
         case _:
@@ -221,9 +220,17 @@ def _build_shown(decision: Decision) -> InputShown:
     return build_input("", rest)
 
 
-def _render_plan(plan: str, prose: Prose) -> Markup:
+def _has_plan(decision: Decision) -> bool:
+    """Claude Code asks without one if Claude hasn't written its plan's file."""
+    plan = decision.input.get("plan")
+    return isinstance(plan, str) and bool(plan.strip())
+
+
+def _render_plan(decision: Decision, prose: Prose) -> Markup:
     """All of it: what is too long for markdown is shown as it was written."""
-    plan = reveal(plan)
+    if not _has_plan(decision):
+        return Markup('<p class="faint">It wrote no plan.</p>')
+    plan = reveal(decision.input["plan"])
     if len(plan) <= MARKDOWN_CHARS:
         return prose.render(plan)
     return Markup('<div class="typed">{}</div>').format(plan)

@@ -36,6 +36,8 @@ _NOTICE_WORDS = {
     "api_error": "API error",
     "gap": "The spool was full",
     "foreign": "Another machine has a session of this id",
+    "interrupt": "Interrupt requested",
+    "stop": "Stop requested",
 }
 
 

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.asking import QUESTIONS, SCHEMA, ask, ask_form, run_command
-from tests.support.chromium import Visitor
+from tests.support.chromium import Visitor, open_card, wait_for_calm
 from tests.support.peer import Link, PeerSession
 from tests.support.stack import Hub
 from wire.frames import Verdict, decode_from_hub
@@ -43,19 +43,6 @@ def asking(session: PeerSession) -> Iterator[Asking]:
         session.prompt("Do it")
         yield Asking(session, link)
         session.tell("SessionEnd", reason="other")
-
-
-def open_card(page: Page, decision_id: str) -> Locator:
-    """The card, once it may be decided: it is live, and has been there for a moment."""
-    card = page.locator(f"#decision-{decision_id}")
-    expect(card).to_be_visible()
-    wait_for_calm(page, card)
-    return card
-
-
-def wait_for_calm(page: Page, part: Locator) -> None:
-    expect(page.locator("html:not(.is-away)")).to_have_count(1)
-    expect(part).not_to_have_attribute("data-stirred", "")
 
 
 def show(visitor: Visitor, asking: Asking, decision_id: str) -> tuple[Page, Locator]:
@@ -181,7 +168,9 @@ def test_a_plan_is_approved_into_a_mode(visitor: Visitor, asking: Asking) -> Non
 def test_planning_goes_on_with_feedback(visitor: Visitor, asking: Asking) -> None:
     page, card = show(visitor, asking, ask(asking.session, "ExitPlanMode", {"plan": "Do it"}))
     card.focus()
+    expect(card.get_by_text("After that, edits are")).to_be_visible()
     page.keyboard.press("d")
+    expect(card.get_by_text("After that, edits are")).to_be_hidden()
     page.keyboard.type("Split it")
     page.keyboard.press("Control+Enter")
     assert asking.take() == {"behavior": "deny", "message": "Split it"}
@@ -397,6 +386,7 @@ def test_the_inbox_is_gone_through_by_keys(visitor: Visitor, asking: Asking) -> 
     page.keyboard.press("Control+Enter")
     assert asking.take() == {"behavior": "deny"}
     expect(card).to_contain_text("Denied git push")
+    expect(page.locator("#inbox-detail").get_by_role("img", name="Needs you")).to_have_count(0)
 
 
 def test_a_thumb_decides_on_a_sheet(phone: Visitor, asking: Asking) -> None:

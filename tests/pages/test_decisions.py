@@ -57,6 +57,15 @@ def of_kind(make: MakeDecision, kind: DecisionKind, **fields: Any) -> Decision:
     return make(kind=kind, tool_name=tool, input=INPUTS[kind], **fields)
 
 
+def test_without_a_plan_it_is_said_that_there_is_none(
+    show: Callable[..., DecisionView], make_decision: MakeDecision
+) -> None:
+    card = show(make_decision(kind="plan", tool_name="ExitPlanMode", input={}))
+    assert card.title == "Claude asks to leave plan mode"
+    assert "no plan" in str(card.plan)
+    assert card.edit is None
+
+
 @pytest.mark.parametrize("kind", INPUTS)
 @pytest.mark.parametrize("state", ["open", "sending", "decided", "answered_locally", "expired", "withdrawn"])
 def test_every_kind_can_be_shown_in_every_state(

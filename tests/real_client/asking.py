@@ -69,6 +69,14 @@ class Asked:
         """Type a prompt that makes Claude do these things and end."""
         self.claude.type(f"go {self.model.scene(*turns, [say(DONE)])}")
 
+    def write_plan(self, text: str) -> None:
+        """Let there be a plan, in the file that Claude Code has named for it. Without that it asks with none."""
+        self.play()
+        self.wait_until_idle()
+        path = wait_until(lambda: self.model.find_heard(r"(/\S+/plans/\S+\.md)"), "the plan's file")
+        Path(path).parent.mkdir(exist_ok=True)
+        Path(path).write_text(text)
+
     def wait_for(self, state: str = "open", **wanted: Any) -> dict[str, Any]:
         """A decision in this state; an open one can be answered from here."""
         wanted |= {"answered_by": "hook"} if state == "open" and "answered_by" not in wanted else {}

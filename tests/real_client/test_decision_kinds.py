@@ -67,8 +67,10 @@ def test_a_question_can_be_talked_about_first(start: AskedStart) -> None:
 )
 def test_a_plan_is_approved_into_a_mode(mode: str | None, result: str, start: AskedStart) -> None:
     asked = start("--permission-mode", "plan")
-    asked.play([use("ExitPlanMode", plan=PLAN)])
+    asked.write_plan(PLAN)
+    asked.play([use("ExitPlanMode")])
     decision = asked.wait_for(kind="plan")
+    assert decision["plan"] == PLAN
     asked.decide("allow", decision, **({"mode": mode} if mode else {}))
     asked.wait_until_idle()
     session = asked.api.find_session(session_id=asked.session_id)
@@ -78,8 +80,10 @@ def test_a_plan_is_approved_into_a_mode(mode: str | None, result: str, start: As
 
 def test_keep_planning_with_feedback(start: AskedStart) -> None:
     asked = start("--permission-mode", "plan")
-    asked.play([use("ExitPlanMode", plan=PLAN)])
-    asked.decide("deny", asked.wait_for(kind="plan"), message="Split step 2.")
+    asked.play([use("ExitPlanMode")])
+    decision = asked.wait_for(kind="plan")
+    assert (decision["plan"], "edit" in decision["offers"]) == (None, False)
+    asked.decide("deny", decision, message="Split step 2.")
     asked.wait_until_heard("Split step 2.")
     asked.wait_until_idle()
     session = asked.api.find_session(session_id=asked.session_id)

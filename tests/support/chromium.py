@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, expect, sync_playwright
 
 from tests.support.tools import find_chromium
 
@@ -24,6 +24,7 @@ FLAGS = [
 ]
 WIDE = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
+PHONE_AGENT = "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 Chrome/140.0 Mobile Safari/537.36"
 
 
 @contextmanager
@@ -54,7 +55,11 @@ class Visitor:
         if self._context is None:
             size: Any = PHONE if self.phone else WIDE
             self._context = self.browser.new_context(
-                viewport=size, is_mobile=self.phone, has_touch=self.phone, reduced_motion="reduce"
+                viewport=size,
+                is_mobile=self.phone,
+                has_touch=self.phone,
+                user_agent=PHONE_AGENT if self.phone else None,
+                reduced_motion="reduce",
             )
             self._context.set_default_timeout(10_000)
             self._context.on("request", self._watch_request)
@@ -99,3 +104,17 @@ class Visitor:
     def _watch_console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning") and not any(text in message.text for text in self.expected):
             self.problems.append(f"console {message.type}: {message.text} ({message.location.get('url')})")
+
+
+def open_card(page: Page, decision_id: str) -> Locator:
+    """A decision's card, once it may be decided: it is live, and has been there for a moment."""
+    card = page.locator(f"#decision-{decision_id}")
+    expect(card).to_be_visible()
+    wait_for_calm(page, card)
+    return card
+
+
+def wait_for_calm(page: Page, part: Locator) -> None:
+    """Until a click there counts."""
+    expect(page.locator("html:not(.is-away)")).to_have_count(1)
+    expect(part).not_to_have_attribute("data-stirred", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import uuid
@@ -73,6 +74,12 @@ class Model:
         conversations: list[list[str]] = self._stage.get("/stage/heard")
         counts = [sum(said.count(text) for said in conversation) for conversation in conversations]
         return next((count for count in reversed(counts) if count), 0)
+
+    def find_heard(self, pattern: str) -> str | None:
+        """What the pattern's group is in the latest request that has it."""
+        conversations: list[list[str]] = self._stage.get("/stage/heard")
+        found = (re.search(pattern, said) for conversation in reversed(conversations) for said in conversation)
+        return next((match[1] for match in found if match), None)
 
 
 @contextmanager

@@ -132,6 +132,17 @@ def test_a_call_that_asks_is_waiting_and_only_that_call(books: Books, claude: Cl
     assert [entry.data["state"] for entry in books.entries(claude, "tool")] == ["running", "done"]
 
 
+def test_a_call_that_was_answered_runs_and_its_equal_asks_for_itself(books: Books, claude: Claude) -> None:
+    books.take(claude.prompt("go"), claude.pre_tool("t1"), claude.pre_tool("t2"), claude.asks())
+    books.take(claude.channel("ChannelBusy", since=claude.at))
+    preview = books.session(claude).preview
+    assert preview is not None
+    assert preview.kind == "tool"
+    assert [entry.data["state"] for entry in books.entries(claude, "tool")] == ["running", "running"]
+    books.take(claude.asks())
+    assert [entry.data["state"] for entry in books.entries(claude, "tool")] == ["running", "waiting"]
+
+
 def test_our_own_tools_show_as_what_they_bring(books: Books, claude: Claude) -> None:
     reply = "mcp__heliograph__reply"
     books.take(claude.prompt("go"), claude.pre_tool("t1", reply, {"text": "hi"}), claude.replies("hi"))

@@ -64,6 +64,7 @@ REFUSE = ("deny", "message", "stop")
         (build(suggestions=[]), ("allow", "edit", *REFUSE)),
         (build("question"), ("answer", *REFUSE)),
         (build("plan"), ("allow", "edit", "mode", *REFUSE)),
+        (build("plan", input={}), ("allow", "mode", *REFUSE)),
         (build("elicitation"), ("answer", "deny", "stop")),
         (ask_url(), ("allow", "deny", "stop")),
         (build(is_whole=False), REFUSE),

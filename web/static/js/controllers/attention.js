@@ -1,4 +1,4 @@
-// Says in the tab's title and icon how much needs somebody.
+// Says in the tab's title and icon how much needs somebody, and in the composer whose page it is.
 
 import { Controller } from "../../vendor/stimulus.js"
 
@@ -17,6 +17,8 @@ export default class extends Controller {
     const count = Number(document.getElementById("needs-head")?.dataset.count ?? 0)
     const page = document.querySelector("[data-page-title]")?.dataset.pageTitle
     if (page) document.title = `${count ? `(${count}) ` : ""}${page} · Heliograph`
+    const composer = document.getElementById("message")
+    if (composer && page) composer.placeholder = `Message ${page}`
     const icon = document.querySelector("link[rel=icon]")
     const wanted = count ? icon.dataset.lit : icon.dataset.quiet
     navigator.setAppBadge?.(count).catch(() => {}) // which not every browser may
