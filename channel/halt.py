@@ -1,7 +1,7 @@
 """An interrupt: from when somebody wants Claude to stop until it has.
 
 Claude Code ends a turn at a step of it only where a hook says so, so while the file ``run/<pid>.stop`` is there
-(the session's id, and why as a JSON string, a line each), hooks do. When that is over, ``ends``, ``begins``,
+(the session's id, why as a JSON string, and our pid, a line each), hooks do. When that is over, ``ends``, ``begins``,
 ``has_stopped``, ``has_gone_on`` and ``Agents`` decide, which are pure.
 """
 
@@ -121,7 +121,7 @@ class Halt:
         beside.unlink(missing_ok=True)  # a read-only one could not be written again
         fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            data = b"%s\n%s" % (session_id.encode(), msgspec.json.encode(WHY))
+            data = b"%s\n%s\n%d" % (session_id.encode(), msgspec.json.encode(WHY), os.getpid())
             if os.write(fd, data) != len(data):
                 raise OSError("an interrupt was not written whole")
             os.fchmod(fd, IN_TURN if busy else AFTER_TURN)

@@ -24,13 +24,13 @@ ANSWER_BYTES = 1024 * 1024  # wire.frames.FRAME_BYTES: no answer came in a large
 CHUNK_BYTES = 64 * 1024
 
 
-def describe(event_id: bytes, name: bytes, body: bytes) -> bytes:
+def describe(event_id: bytes, name: bytes, body: bytes, *, is_agents: bool) -> bytes:
     """The line that asks: about which event, of which session, and whether Claude Code holds its dialog back for us.
 
     It tells a channel that has never seen the event enough. ``agent``: a subagent's, whose dialog may be held back;
     ``form``: a server's, whose always is.
     """
-    kind = b"form" if name == b"Elicitation" else b"agent" if b'"agent_id":' in body else b"main"
+    kind = b"form" if name == b"Elicitation" else b"agent" if is_agents else b"main"
     return b"ask %s %s %s\n" % (event_id, find_text(body, b"session_id"), kind)
 
 

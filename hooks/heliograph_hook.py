@@ -81,7 +81,7 @@ def handle(home: bytes) -> None:
     elif name in ASKS and not lost:
         from heliograph_ask import describe, wait_for_answer  # type: ignore[import-not-found]  # noqa: PLC0415
 
-        asked = describe(event_id, name, body)
+        asked = describe(event_id, name, body, is_agents=is_agents(body))
         body = b""  # it may be large, and this may take days
         answer = wait_for_answer(home, pid, asked)
     while answer:
@@ -173,25 +173,31 @@ def write_spool(path: bytes, line: bytes) -> None:
 def halt(home: bytes, pid: int, name: bytes, body: bytes) -> bytes:
     """The answer that ends the turn, while the channel says that somebody has interrupted it; else empty.
 
-    ``run/<pid>.stop`` says so: the session's id and, as a JSON string, why. It stays until Claude is idle, since
-    calls beside this one and those of subagents have hooks of their own. A prompt that a person queues comes up in
-    the middle of the turn and changes nothing; once the turn was told to end, which makes the file read-only, it
-    begins one of its own.
+    ``run/<pid>.stop`` says so: the session's id, why as a JSON string, and the channel's pid. It stays until Claude is
+    idle, since calls beside this one and those of subagents have hooks of their own. A prompt that a person queues
+    comes up in the middle of the turn and changes nothing; once the turn was told to end, which makes the file
+    read-only, it begins one of its own.
     """
     path = b"%s/run/%d.stop" % (home, pid)
     try:
-        session_id, _, why = read_file(path).partition(b"\n")
-        if not why or session_id not in body:
+        said = read_file(path).split(b"\n")
+        if len(said) != 3 or said[0] not in body:
             return b""
+        posix.kill(int(said[2]), 0)  # one that was killed can't take it back
         if name == b"UserPromptSubmit" and not is_notified(body):
             if not posix.stat(path).st_mode & 0o200:
                 posix.unlink(path)
             return b""
-        if b'"agent_id":' not in body:
+        if not is_agents(body):
             posix.chmod(path, 0o400)
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return b""
-    return HALTS[name] % {b"why": why}
+    return HALTS[name] % {b"why": said[1]}
+
+
+def is_agents(body: bytes) -> bool:
+    """Whether the event is a subagent's: its id comes before the tool's input, which may name another so."""
+    return b'"agent_id":' in body.partition(b'"tool_input":')[0]
 
 
 def is_notified(body: bytes) -> bool:
@@ -214,7 +220,7 @@ def claim(home: bytes, pid: int, name: bytes, body: bytes) -> bytes:
             continue
         session_id = posix.read(fd, 128).partition(b"\n")[0]
         posix.close(fd)
-        if session_id not in body or (name == b"PostToolUse" and b'"agent_id":' in body):
+        if session_id not in body or (name == b"PostToolUse" and is_agents(body)):
             continue  # left for another session, or this is a subagent: it isn't spoken to
         at = time.time_ns() // 1000
         event_id = build_id(at, posix.urandom(8))

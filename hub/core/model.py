@@ -303,6 +303,7 @@ class ShownPlan(msgspec.Struct, frozen=True, kw_only=True):
 class Session(msgspec.Struct, kw_only=True):
     """One Claude Code conversation, as folded from its events.
 
+    ``cwd`` is where Claude is now, ``folder`` where the session was first heard of.
     ``open_tools`` (positions by tool_use_id), ``open_texts`` (by Claude's message_id) and ``open_messages`` (ids)
     are what later events may still change; ``queue`` are the queued messages in the order in which they go;
     ``closed`` are the positions of the last tools and texts that were closed.
@@ -322,6 +323,7 @@ class Session(msgspec.Struct, kw_only=True):
     foreign: bool = False
     title: str = ""
     cwd: str = ""
+    folder: str = ""
     branch: str | None = None
     model: str | None = None
     permission_mode: str | None = None

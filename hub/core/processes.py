@@ -32,6 +32,7 @@ def note_hook(world: World, session: Session, event: Stored) -> None:
     elif body.hook_event_name in _MOVES and session.pid != process.pid and not (event.orphan or process.gone):
         _go_on(world, process, session, event)
     session.cwd = body.cwd[:PATH_CHARS] or session.cwd
+    session.folder = session.folder or session.cwd
     session.permission_mode = (body.permission_mode or "")[:NAME_CHARS] or session.permission_mode
     session.last_activity_at = max(session.last_activity_at, event.at)
     if not (event.orphan or process.gone):

@@ -134,9 +134,15 @@ def _may_answer(rule: Rule, decision: Decision) -> bool:
 def _is_there(rule: Rule, decision: Decision, session: Session, now: int) -> bool:
     return (
         rule.machine in (None, decision.machine_id)
-        and (rule.project is None or _is_below(session.cwd, rule.project))
+        and (rule.project is None or _is_in_project(rule, session, rule.project))
         and (rule.hours is None or _is_within(rule, rule.hours, now))
     )
+
+
+def _is_in_project(rule: Rule, session: Session, project: str) -> bool:
+    """Claude can change its folder: a rule denies where it came from, too, and allows only in both."""
+    within = [_is_below(folder, project) for folder in (session.folder or session.cwd, session.cwd)]
+    return any(within) if rule.behavior == "deny" else all(within)
 
 
 def _is_below(folder: str, project: str) -> bool:

@@ -153,7 +153,7 @@ def test_a_long_answer_that_comes_in_pieces_is_said_whole(
 def test_it_says_whether_its_dialog_is_held_back(
     hook: Hook, channel: Channel, started: list[subprocess.Popen[bytes]], fields: dict[str, Any], kind: str
 ) -> None:
-    process = start(hook, started, json.loads(json.dumps({**ASK, **fields})))
+    process = start(hook, started, {**fields, **ASK, **fields})
     caller, asking = channel.accept()
     assert asking.kind == kind
     caller.sendall(ring.LET_GO)
@@ -168,7 +168,7 @@ def test_a_channel_that_hangs_holds_no_dialog_back_for_ever(
         script = hook.home / "hooks" / f"heliograph_{name}.py"
         assert wanted in script.read_text()
         script.write_text(script.read_text().replace(wanted, f"{wanted.split()[0]} = 0.1"))
-    process = start(hook, started, {**ASK, **fields})
+    process = start(hook, started, {**fields, **ASK, **fields})
     caller, _ = channel.accept()
     if not goes:
         with pytest.raises(subprocess.TimeoutExpired):

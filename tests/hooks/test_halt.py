@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +42,25 @@ def path(hook: Hook) -> Path:
 
 
 def event(name: str, **fields: Any) -> dict[str, Any]:
-    return {**EVENT, "hook_event_name": name, **fields}
+    """In the client's order: whose it is comes before what it is about."""
+    whose = {key: fields.pop(key) for key in ("agent_id",) if key in fields}
+    return {**whose, **EVENT, "hook_event_name": name, **fields}
+
+
+def test_a_channel_that_was_killed_stops_nobody(hook: Hook, halt: Halt, path: Path) -> None:
+    halt.arm(SESSION, AT, busy=True)
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        gone.wait()
+    session_id, why, _ = path.read_bytes().split(b"\n")
+    path.write_bytes(b"%s\n%s\n%d" % (session_id, why, gone.pid))
+    hook.run(event("PreToolUse"))
+    assert hook.log == ""
+
+
+def test_a_tools_own_agent_id_makes_no_subagent_of_the_turn(hook: Hook, halt: Halt, path: Path) -> None:
+    halt.arm(SESSION, AT, busy=True)
+    hook.answer(json.dumps(event("PreToolUse", tool_input={"agent_id": "a1"})).encode())
+    assert path.stat().st_mode & 0o777 == AFTER_TURN
 
 
 @pytest.mark.parametrize(

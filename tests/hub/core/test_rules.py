@@ -460,6 +460,16 @@ def test_a_rule_for_a_project_is_for_what_is_below_it(project: str, cwd: str, fi
     assert (find(run("x"), build_rule("Bash", project=project), session=session) is not None) is fits
 
 
+@pytest.mark.parametrize(("behavior", "fits"), [("deny", True), ("allow", False)])
+@pytest.mark.parametrize(("folder", "cwd"), [("/a", "/tmp"), ("/tmp", "/a/b")])
+def test_a_changed_folder_takes_no_denial_off_and_gains_no_allowance(
+    folder: str, cwd: str, behavior: str, fits: bool
+) -> None:
+    session = Session(session_id="s1", machine_id="m1", pid=1, cwd=cwd, folder=folder)
+    rule = build_rule("Bash", project="/a", behavior=behavior)
+    assert (find(run("x"), rule, session=session) is not None) is fits
+
+
 @pytest.mark.parametrize(
     ("hours", "clock", "fits"),
     [
