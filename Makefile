@@ -3,6 +3,7 @@
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 PY := .venv/bin/python
+PARALLEL := --numprocesses auto --dist loadfile
 
 .PHONY: help up test test-fast lint bench soak
 
@@ -16,10 +17,10 @@ up:  ## set up what is needed and run the hub here, Ctrl-C ends it (ARGS="--port
 test: dev  ## every check and every test, the real Claude Code's and the browser's included
 	@scripts/test_tools.sh
 	@scripts/lint.sh
-	@$(PY) -m pytest
+	@$(PY) -m pytest $(PARALLEL)
 
 test-fast: dev lint  ## the same without the real Claude Code and the browser
-	@$(PY) -m pytest -m "not real_client and not browser"
+	@$(PY) -m pytest $(PARALLEL) -m "not real_client and not browser"
 
 lint: dev  ## ruff and mypy
 	@scripts/lint.sh

@@ -201,6 +201,8 @@ class Asks:
         if now >= pending.until:
             del self._pending[verdict.decision_id]
             self._due.append(Decided(verdict.decision_id, verdict.session_id, taken=False))
+            if ask is not None:
+                ask.told = None  # the hub believes now that nothing takes one
 
     def _finish(self, verdict: Verdict) -> None:
         """Claude Code has the answer."""

@@ -249,4 +249,9 @@ def _read_body(record: Record) -> tuple[dict[str, Any] | None, bytes]:
         value, body = loose.mend(record.body)
     except loose.NotJson:
         return None, b""
-    return value if isinstance(value, dict) else None, body
+    if not isinstance(value, dict):
+        return None, body
+    if body is not record.body:  # nobody may allow what isn't shown as it came
+        value["heliograph_cut"] = True
+        body = msgspec.json.encode(value)
+    return value, body

@@ -84,6 +84,7 @@ class Channel:
         self._telling = Telling(parent_pid, self._session, self._outbox, self._wake_link, self._log)
         self._meter = Meter(home / "run", parent_pid, self._session, self._telling.put, self._log)
         self._halt = Halt(home / "run", parent_pid)
+        self._interrupted_at = 0
         self._stdio = Stdio(self._on_line, lambda: self._end("parent_gone"))
         self._delivery = Delivery(
             home,
@@ -269,6 +270,7 @@ class Channel:
             cwd=self._session.cwd,
             push=self._parent.takes_pushes,
             branch=self._following.branch,
+            why="print" if self._parent.prints else None,
         )
 
     def _take_order(self, order: Order) -> None:
@@ -282,18 +284,21 @@ class Channel:
             case Settled():
                 self._deciding.settle(order.decision_id)
             case Interrupt():
-                self._interrupt(order.session_id)
+                self._interrupt(order)
             case Stop():
                 self._stop(order.session_id)
 
-    def _interrupt(self, session_id: str) -> None:
+    def _interrupt(self, order: Interrupt) -> None:
         """Somebody wants Claude to stop at its next step."""
         self._following.follow()
-        if session_id != self._session.session_id:
-            self._log.info("an interrupt for another session: %s", session_id)
+        if order.session_id != self._session.session_id:
+            self._log.info("an interrupt for another session: %s", order.session_id)
             return
-        self._halt.arm(session_id, time.time_ns() // 1000, busy=self._session.busy)
-        self._log.info("interrupted: %s", session_id)
+        if order.at and order.at == self._interrupted_at:
+            return  # the hub hasn't heard yet that it is over: another turn may be under way
+        self._halt.arm(order.session_id, time.time_ns() // 1000, busy=self._session.busy)
+        self._interrupted_at = order.at
+        self._log.info("interrupted: %s", order.session_id)
 
     def _stop(self, session_id: str) -> None:
         """Somebody wants Claude Code to end."""

@@ -180,6 +180,8 @@ def say_state(decision: Decision) -> str:
     decided = decision["decided"]
     if decision["state"] == "withdrawn":
         return "Nobody waits for an answer any more."
+    if decision["state"] == "expired":
+        return "Claude Code didn't wait for an answer: it runs in print mode (-p)."
     if decided is None or decision["state"] == "answered_locally":
         return "It was answered in its terminal." if decided else f"It is {decision['state']}."
     verdict = decided["verdict"] or {}

@@ -10,12 +10,14 @@ possible: one of it may stand beside each dialog for days.
 
 import _socket
 import posix
+import time
 
 from heliograph_room import find_text  # type: ignore[import-not-found]
 from heliograph_wake import WATCH_SECONDS, find_channel, is_wakeable, wait  # type: ignore[import-not-found]
 
 CHANNEL_SECONDS = 60.0  # until a channel must be there again
 HELD_SECONDS = 15.0  # the same while Claude Code shows no dialog before we go
+HOLD_SECONDS = 660.0  # that it may stay held back; a channel that doesn't hang lets us go before
 STEP_SECONDS = 0.2  # after a channel has hung up: it may be about to end
 CHANNELS = 8  # that hang up without a word; one from before this script does so every 2 s
 ANSWER_BYTES = 1024 * 1024  # wire.frames.FRAME_BYTES: no answer came in a larger one; a test holds them equal
@@ -58,11 +60,13 @@ def listen(parent: int, bell: "_socket.socket", asked: bytes) -> "bytes | None":
     try:
         bell.setblocking(True)
         bell.sendall(asked)
+        until = time.monotonic() + HOLD_SECONDS
         data = b""
         answer = None
         while answer is None:
             while not wait(parent, WATCH_SECONDS, bell):
-                pass
+                if time.monotonic() > until and not asked.endswith(b"main\n"):
+                    return b""
             chunk = bell.recv(CHUNK_BYTES)
             if not chunk:
                 return None

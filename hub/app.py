@@ -113,6 +113,7 @@ async def build_app(settings: Settings, db: Database) -> web.Application:
             web.get("/sessions/{session_id}", pages.session),
             web.get("/inbox", inbox.inbox),
             web.get("/inbox/{decision_id}", inbox.inbox),
+            web.get("/inbox/{decision_id}/changes", inbox.plan_changes),
             web.get("/sign-in", pages.sign_in, name="sign_in"),
             web.post("/sign-in", pages.sign_in_submit, name="do_sign_in"),
             web.post("/sign-out", pages.sign_out),

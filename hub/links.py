@@ -140,6 +140,7 @@ class Links:
             cwd=hello.cwd,
             branch=hello.branch,
             push=hello.push,
+            why=hello.why,
             started_at=hello.process.started_at,
         )
         await self._record(link.key, body)
@@ -212,7 +213,7 @@ class Links:
         link = self._find_ordered(session)
         if link is not None and link.interrupted_at != session.interrupted_at:
             link.interrupted_at = session.interrupted_at
-            self._later(link.send(Interrupt(session_id=session.claude_id)))
+            self._later(link.send(Interrupt(session_id=session.claude_id, at=session.interrupted_at or 0)))
 
     def _find_ordered(self, session: Session) -> Link | None:
         link = self._links.get((session.machine_id, session.pid)) if session.linked else None

@@ -62,7 +62,9 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="hello"):
-    """First frame of a channel. ``push`` says whether Claude Code was started with the channel on."""
+    """First frame of a channel. ``push`` says whether Claude Code was started with the channel on, ``why`` why it takes
+    no messages by it nevertheless.
+    """
 
     level: int
     features: list[str]
@@ -72,6 +74,7 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="he
     cwd: str
     push: bool
     branch: str | None = None
+    why: WhyNot | None = None
 
 
 class Welcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="welcome"):
@@ -160,9 +163,13 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
 
 
 class Interrupt(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="interrupt"):
-    """Stop the turn of ``session_id`` at its next step; has no answer but the turn's end. Level 3."""
+    """Stop the turn of ``session_id`` at its next step; has no answer but the turn's end. Level 3.
+
+    Sent again after a reconnect until that is known: of the same ``at`` it is the same one, and changes nothing.
+    """
 
     session_id: str
+    at: int = 0
 
 
 class Stop(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="stop"):

@@ -21,6 +21,8 @@ _AGENT_TOOLS = ("Agent", "Task")
 def conclude_call(world: World, session: Session, event: Stored) -> None:
     """The call that a dialog was about ran, or failed: it was allowed, with the input that the hook names."""
     body = event.body
+    if body.tool_name == "ExitPlanMode" and body.hook_event_name == "PostToolUse":
+        session.plan = None
     for found in _list_of_call(world, session, event):
         ask = _exchange(world, session, found, body.tool_input)
         drop(session, [ask])
@@ -103,9 +105,9 @@ def list_waiting_agents(world: World, session: Session, since: int) -> list[str]
 
 
 def _conclude(world: World, decision: Decision, event: Stored, outcome: Outcome, *, is_ours: bool) -> None:
-    """What became of the call tells whose answer it was."""
+    """What became of the call tells whose answer it was. What expired, some other program has answered if it ran."""
     decision.outcome = outcome
-    if decision.state in ("open", "sending", "decided"):
+    if decision.state in ("open", "sending", "decided") or (decision.state == "expired" and outcome == "allowed"):
         close(world, decision, event, "decided" if is_ours else "answered_locally")
     else:
         change(world, decision)

@@ -13,7 +13,7 @@ import msgspec
 
 from hub.core import timeline, verdicts
 from hub.core.body import Body, Stored
-from hub.core.model import Ask, Decision, DecisionKind, DecisionState, Outcome, Session, Verdict
+from hub.core.model import Ask, Decision, DecisionKind, DecisionState, Outcome, Session, ShownPlan, Verdict
 from hub.core.world import World
 
 ASKS = 100
@@ -147,9 +147,12 @@ def _build(session: Session, event: Stored, kind: DecisionKind) -> Decision:
 
 def _open(world: World, session: Session, event: Stored, decision: Decision) -> None:
     process = world.processes.get((event.machine_id, event.pid))
-    is_there = process is not None and process.session_id == session.session_id and not process.gone
-    if event.orphan or session.ended or not is_there:
+    if process is None or process.session_id != session.session_id or process.gone or event.orphan or session.ended:
         return  # nobody waits for an answer any more
+    if decision.kind == "plan" and decision.agent_id is None:
+        _count_plan(session, decision)
+    if process.ways.why == "print" and decision.answered_by == "none":  # where Claude Code refuses by itself at once
+        decision.state, decision.closed_at = "expired", event.at
     decision.digest = verdicts.digest(decision)
     world.decisions[decision.decision_id] = decision
     ask = Ask(
@@ -158,12 +161,19 @@ def _open(world: World, session: Session, event: Stored, decision: Decision) -> 
         agent_id=decision.agent_id,
         at=event.at,
         decision_id=decision.decision_id,
+        is_given=decision.state == "expired",
     )
     for oldest in session.waiting_for[: 1 - ASKS]:
         give_up(world, session, oldest, event)
     session.waiting_for = [*session.waiting_for, ask]
     decision.position = timeline.add_decision(world, session, event, decision).position
     world.changed_decisions.add(decision.decision_id)
+
+
+def _count_plan(session: Session, decision: Decision) -> None:
+    if session.plan is not None:
+        decision.previous_plan, decision.version = session.plan.decision_id, session.plan.version + 1
+    session.plan = ShownPlan(decision_id=decision.decision_id, version=decision.version)
 
 
 def _take_over(

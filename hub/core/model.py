@@ -152,6 +152,7 @@ class Decision(msgspec.Struct, kw_only=True):
     its ``mode`` (``form``, ``url``) and its ``schema`` or ``url``; of what
     only the relay told its ``description`` and ``preview``. ``is_whole``: all of the input is here, and nothing was
     cut. ``suggestions``: what Claude Code offered to remember, as it came. ``digest``: of all that a person is shown.
+    ``version``: the how manieth of a plan it is, ``previous_plan``: the decision about the one before.
     ``answered_by``: what takes a verdict to Claude Code now. ``request_id``: the relay's. ``problem``: what became of
     the last verdict (``not_taken``, ``too_late``, ``edit_refused``). ``position``: of its entry.
 
@@ -174,6 +175,8 @@ class Decision(msgspec.Struct, kw_only=True):
     is_whole: bool = True
     suggestions: list[Any] = []
     digest: str = ""
+    version: int = 1
+    previous_plan: str | None = None
     answered_by: AnsweredBy = "none"
     request_id: str | None = None
     state: DecisionState = "open"
@@ -290,6 +293,13 @@ def name_foreign(session_id: str, machine_id: str) -> str:
     return f"{session_id}@{machine_id}"
 
 
+class ShownPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """A plan that a session has shown, and the how manieth it was since the last one that was approved."""
+
+    decision_id: str
+    version: int
+
+
 class Session(msgspec.Struct, kw_only=True):
     """One Claude Code conversation, as folded from its events.
 
@@ -298,7 +308,8 @@ class Session(msgspec.Struct, kw_only=True):
     ``closed`` are the positions of the last tools and texts that were closed.
     ``passed_over`` are messages injected before this turn that it didn't begin with;
     ``waiting_for`` are the dialogs that are open or whose calls aren't over, the oldest first; ``agents`` the subagents
-    that went on in the background when the last turn ended. ``interrupted_at``: since when somebody wants this turn to
+    that went on in the background when the last turn ended. ``plan``: the last one shown, until one is approved.
+    ``interrupted_at``: since when somebody wants this turn to
     stop. ``streams``: its client shows text as it comes; ``filled_by``: where the last words stand that came in place
     of that; ``progress``: where this turn's progress entry is; ``early``: how many of its texts came late. ``foreign``:
     another machine spoke for this ``claude_id`` first, so this is a row of its own (see ``name_foreign``), whose
@@ -319,6 +330,7 @@ class Session(msgspec.Struct, kw_only=True):
     ways: Ways = Ways()
     waiting_for: list[Ask] = []
     agents: list[str] = []
+    plan: ShownPlan | None = None
     interrupted_at: int | None = None
     open_tools: dict[str, int] = {}
     open_texts: dict[str, OpenText] = {}
@@ -394,10 +406,10 @@ class Entry(msgspec.Struct, kw_only=True):
     """One thing in a session's chat, known by its ``position`` there. ``data`` depends on ``kind``:
 
     - prompt: ``text``, ``by`` (the user of the machine)
-    - message: ``message_id``, ``text``, ``author``, ``client_id``, ``when``, ``state``, ``receipts``
-      ({state: time}), ``evidence`` ({state: what showed it})
+    - message: ``message_id``, ``text``, ``author``, ``author_id``, ``client_id``, ``when``, ``state``,
+      ``receipts`` ({state: time}), ``evidence`` ({state: what showed it})
     - assistant: ``text``, ``streaming``
-    - reply: ``text``, ``message_id``, ``to`` (the author answered, if any)
+    - reply: ``text``, ``message_id``, ``to`` and ``to_id`` (the author answered, if any)
     - tool: ``tool_use_id``, ``tool_name``, ``input``, ``state`` (running, waiting, done, failed,
       interrupted), ``response``, ``error``, ``duration_ms``, ``agent_id``
     - progress: ``percent``, ``phase``, ``status``

@@ -56,7 +56,8 @@ def link_up(world: World, event: Stored) -> None:
     process.linked = True
     process.gone = False
     if not is_same or process.ways == Ways():  # later ChannelWays know better
-        process.ways = Ways(channel=event.body.push, why=None if event.body.push else "no_flag")
+        why = event.body.why or (None if event.body.push else "no_flag")
+        process.ways = Ways(channel=why is None, why=why)
     known = world.sessions.get(process.session_id or event.session_id)
     if known is None or known.machine_id != event.machine_id:
         return

@@ -97,7 +97,7 @@ def find_rule(rules: Sequence[Rule], decision: Decision, session: Session | None
     if not _is_for_rules(decision) or session is None or session.foreign:
         return None
     there = sorted(
-        (rule for rule in rules if _is_there(rule, decision, session, now)),
+        (rule for rule in rules if _may_answer(rule, decision) and _is_there(rule, decision, session, now)),
         key=lambda rule: (rule.behavior == "allow", rule.created_at, rule.rule_id),
     )
     return next((rule for rule in there if _matches(rule, decision)), None)
@@ -122,6 +122,13 @@ def _is_for_rules(decision: Decision) -> bool:
     is_short = len(str(decision.input.get("command", ""))) <= COMMAND_CHARS
     is_asked = decision.kind == "permission" and decision.tool_name not in _NEVER_ASKED
     return is_asked and decision.is_whole and is_short
+
+
+def _may_answer(rule: Rule, decision: Decision) -> bool:
+    """Where Claude Code offers nothing to remember, an ``ask`` rule of the user's own settings may be why it asks: who
+    wants to be asked each time is.
+    """
+    return rule.behavior == "deny" or bool(decision.suggestions)
 
 
 def _is_there(rule: Rule, decision: Decision, session: Session, now: int) -> bool:
@@ -157,7 +164,7 @@ def _matches(rule: Rule, decision: Decision) -> bool:
 
 def _fits(behavior: Behavior, pattern: str, decision: Decision) -> bool:
     name, content = _split(pattern)
-    if name != decision.tool_name and not _is_of_server(name, decision.tool_name):
+    if name != decision.tool_name and not _is_of_server(behavior, name, decision.tool_name):
         return False
     if behavior == "allow" and not _is_harmless(decision.tool_name, decision.input):
         return False
@@ -196,9 +203,12 @@ def _unfold(url: str) -> str:
     return unicodedata.normalize("NFKC", unquote(url)).replace("\u3002", ".").casefold()
 
 
-def _is_of_server(pattern: str, tool_name: str) -> bool:
+def _is_of_server(behavior: Behavior, pattern: str, tool_name: str) -> bool:
+    """A tool's name with a ``__`` more may be another server's, whose own name has one: that isn't allowed."""
     server = _SERVER.fullmatch(pattern)
-    return server is not None and tool_name.startswith(f"{server[1]}__")
+    if server is None or not tool_name.startswith(f"{server[1]}__"):
+        return False
+    return behavior == "deny" or "__" not in tool_name.removeprefix(f"{server[1]}__")
 
 
 def _is_harmless(tool_name: str, given: dict[str, Any]) -> bool:

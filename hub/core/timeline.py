@@ -52,6 +52,7 @@ def add_message(world: World, session: Session, event: Stored, message: Message)
         "client_id": message.client_id,
         "text": message.text,
         "author": message.author,
+        "author_id": message.author_id,
         "when": message.when,
         "state": message.state,
         "receipts": {},
@@ -130,6 +131,7 @@ def add_reply(world: World, session: Session, event: Stored, message: Message | 
         "text": event.body.text,
         "message_id": message.message_id if message else None,
         "to": message.author if message else None,
+        "to_id": message.author_id if message else None,
     }
     _add(world, session, event, "reply", data)
     session.preview = Preview(kind="reply", text=_shorten(event.body.text))

@@ -91,6 +91,8 @@ def check(decision: Decision, verdict: Verdict) -> None:
             if verdict.stop
             else f"The message is over {MESSAGE_CHARS:,} characters."
         )
+    if verdict.remember is not None and verdict.input is not None:
+        raise Unfit("What Claude Code offers to remember is for the input as it was: send one or the other.")
     if verdict.remember is not None and not 0 <= verdict.remember < len(decision.suggestions):
         raise Unfit(f"There is no suggestion {verdict.remember}; Claude Code offered {len(decision.suggestions)}.")
     if verdict.mode is not None and verdict.mode not in MODES:
@@ -230,9 +232,9 @@ def list_questions(decision: Decision) -> list[dict[str, Any]]:
 
 
 def _is_readable(decision: Decision) -> bool:
-    """Whether all that is asked can be shown, and answered."""
-    questions = decision.input.get("questions")
-    return bool(questions) and list_questions(decision) == questions
+    """Whether all that is asked can be shown, and answered: by their texts, which two of them can't share."""
+    questions, known = decision.input.get("questions"), list_questions(decision)
+    return bool(questions) and known == questions and len({item["question"] for item in known}) == len(known)
 
 
 def _say_answers(answers: Mapping[str, Any]) -> dict[str, str]:

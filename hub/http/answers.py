@@ -40,7 +40,8 @@ def wants_html(request: web.Request) -> bool:
 
 def build_viewer(person: Person) -> Viewer:
     """Who looks at a page."""
-    return Viewer(name=person.name, csrf=person.csrf or "", rights=tuple(sorted(ROLES.get(person.role, ()))))
+    rights = tuple(sorted(ROLES.get(person.role, ())))
+    return Viewer(user_id=person.user_id, name=person.name, csrf=person.csrf or "", rights=rights)
 
 
 async def answer_error(

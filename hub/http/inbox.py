@@ -58,6 +58,17 @@ async def inbox(request: web.Request) -> web.Response:
     return answer_html(html)
 
 
+async def plan_changes(request: web.Request) -> web.Response:
+    """``/inbox/{decision_id}/changes``: a part of a plan's card, which loads it when it is opened."""
+    access_person(request[PRINCIPAL], "see")
+    async with request.app[DB].read() as conn:
+        decision = await queries.find_decision(conn, request.match_info["decision_id"])
+        if decision is None or decision.previous_plan is None:
+            raise NotFound("There is no such plan, or none before it.")
+        before = await queries.find_decision(conn, decision.previous_plan)
+    return answer_html(await asyncio.to_thread(request.app[PAGES].plan_changes, decision, before))
+
+
 async def _list_past(conn: AsyncConnection) -> list[Decision]:
     going = await queries.list_decisions(conn, states=["sending"], limit=PAST)
     return going + await queries.list_closed_decisions(conn, since=now() - DAY, limit=PAST)

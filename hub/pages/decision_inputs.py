@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from hub.pages.diff import Diff, Hunk, compare_whole
-from hub.pages.text import reveal
+from hub.pages.text import reveal, reveal_exactly
 from hub.pages.tool_parts import name_tool
 
 QUICK_LINES = 6
@@ -53,19 +53,25 @@ class InputShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EditShown(msgspec.Struct, frozen=True, kw_only=True):
-    """The text that can be changed. ``field``: of the input, empty if it is all of it as JSON; ``rest``: the others."""
+    """The text that can be changed. ``field``: of the input, empty if it is all of it as JSON; ``rest``: the others.
+    ``is_seen``: a text field shows all of it, so it can stand in the place of what is asked.
+    """
 
     field: str
     label: str
     text: str
     rest: str
 
+    @property
+    def is_seen(self) -> bool:
+        return reveal_exactly(self.text) == self.text
+
 
 def build_input(tool_name: str, given: Mapping[str, Any]) -> InputShown:
     """The input of a tool; one that doesn't have its usual shape is shown by its fields."""
     match tool_name, given:
         case "Bash", {"command": str(command)}:
-            return InputShown(command=reveal(command), fields=_build_fields(given, "command", "description"))
+            return InputShown(command=reveal_exactly(command), fields=_build_fields(given, "command", "description"))
         case "Edit", {"file_path": str(path), "old_string": str(old), "new_string": str(new)}:
             diff = _build_diff(path, compare_whole([(old, new)]))
             return InputShown(diff=diff, fields=_build_fields(given, "file_path", "old_string", "new_string"))
@@ -94,7 +100,7 @@ def say_target(tool_name: str, given: Mapping[str, Any]) -> str:
         value = given.get(name)
         if isinstance(value, str) and value.strip():
             first, more, _ = value.strip().partition("\n")
-            return reveal(first[:200]) + (" …" if more or len(first) > 200 else "")
+            return reveal_exactly(first[:200]) + (" …" if more or len(first) > 200 else "")
     return reveal(name_tool(tool_name))
 
 
@@ -112,12 +118,12 @@ def say_quickly(tool_name: str, given: Mapping[str, Any]) -> str:
 
 
 def _build_diff(path: str, diff: Diff) -> DiffShown:
-    return DiffShown(path=reveal(path), hunks=diff.hunks, added=diff.added, removed=diff.removed)
+    return DiffShown(path=reveal_exactly(path), hunks=diff.hunks, added=diff.added, removed=diff.removed)
 
 
 def _build_fields(given: Mapping[str, Any], *shown: str) -> list[Given]:
     return [
-        Given(reveal(str(name)), reveal(value if isinstance(value, str) else _say_json(value)))
+        Given(reveal_exactly(str(name)), reveal_exactly(value if isinstance(value, str) else _say_json(value)))
         for name, value in given.items()
         if name not in shown or (name == "description" and not isinstance(value, str))
     ]

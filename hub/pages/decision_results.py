@@ -31,7 +31,9 @@ _OUTCOMES = {"allowed": ": allowed", "denied": ": denied", "cancelled": ": cance
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """``words`` and, as code, ``target``; ``chip``: an answer; ``aside``: what was said with it."""
+    """``words`` and, as code, ``target``; ``chip``: an answer; ``aside``: what was said with it. ``by_id``: whose name
+    the first of ``who`` is, if it is a person's of the hub.
+    """
 
     icon: str
     tone: Tone
@@ -40,6 +42,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     chip: str = ""
     aside: str = ""
     who: list[str] = []
+    by_id: str = ""
     at: Moment | None = None
 
 
@@ -58,7 +61,8 @@ def build_result(decision: Decision, machine: Machine, now: int) -> Result:
     said = _say_end(decision) if decision.verdict is None else _say_verdict(decision, decision.verdict)
     if decision.state in ("answered_locally", "expired", "withdrawn"):
         said, at = _say_end(decision), decision.closed_at or at
-    return Result(**msgspec.structs.asdict(said), who=_say_who(decision, machine), at=build_moment(at, now, "clock"))
+    who, moment = _say_who(decision, machine), build_moment(at, now, "clock")
+    return Result(**msgspec.structs.asdict(said), who=who, by_id=decision.by_id if decision.by else "", at=moment)
 
 
 def say_going(decision: Decision) -> tuple[str, str]:
@@ -79,7 +83,7 @@ def _say_who(decision: Decision, machine: Machine) -> list[str]:
     if decision.state == "answered_locally":
         return [part for part in (machine.user, machine.name) if part]
     if decision.state == "expired":
-        return ["no answer"]
+        return ["Claude Code didn\u2019t wait for an answer"]
     if decision.state == "withdrawn":
         return ["Claude Code went on or ended"]
     place = _PLACES[decision.where] if decision.where else ""

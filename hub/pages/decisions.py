@@ -19,9 +19,10 @@ from hub.pages.decision_forms import (
 )
 from hub.pages.decision_inputs import EditShown, Given, InputShown, build_edit, build_input
 from hub.pages.decision_results import Result, build_result, say_going
+from hub.pages.diff import Diff, compare_texts
 from hub.pages.markdown import MARKDOWN_CHARS, Prose
 from hub.pages.suggestions import Rule, build_rules
-from hub.pages.text import name_mode, reveal, say_count, shorten_home
+from hub.pages.text import name_mode, reveal, say_count, say_ordinal, shorten_home
 from hub.pages.times import Moment, build_moment
 from hub.pages.tool_parts import name_tool, pick_icon
 
@@ -48,6 +49,13 @@ class Choice(msgspec.Struct, frozen=True):
     label: str
 
 
+class Version(msgspec.Struct, frozen=True):
+    """What a plan comes in place of: ``second version``, and to look at it ``compare with the first``."""
+
+    words: str
+    compare: str
+
+
 class DecisionView(msgspec.Struct, frozen=True, kw_only=True):
     """The card. ``steps``: questions are asked one at a time. ``where``: what else is true about who is asked, and
     ``obstacle`` why it can't be answered from here. ``offline``: since when its machine can't be reached.
@@ -70,6 +78,7 @@ class DecisionView(msgspec.Struct, frozen=True, kw_only=True):
     waiting: Moment
     shown: InputShown
     plan: Markup | None
+    version: Version | None
     rules: list[Rule]
     edit: EditShown | None
     questions: list[QuestionShown]
@@ -120,6 +129,7 @@ def build_decision(decision: Decision, session: Session, machine: Machine, prose
         waiting=build_moment(decision.opened_at, now, "waiting"),
         shown=_build_shown(decision),
         plan=_render_plan(decision, prose) if kind == "plan" else None,
+        version=_build_version(decision) if decision.previous_plan else None,
         rules=build_rules(decision.suggestions) if "remember" in offers else [],
         edit=_build_edit(decision) if "edit" in offers else None,
         questions=build_questions(verdicts.list_questions(decision)) if kind == "question" else [],
@@ -135,6 +145,12 @@ def build_decision(decision: Decision, session: Session, machine: Machine, prose
         result=None if is_open or is_sending else build_result(decision, machine, now),
         is_replaced=decision.state == "withdrawn" and not decision.is_whole and bool(decision.request_id),
     )
+
+
+def compare_plans(before: Decision, after: Decision) -> Diff:
+    """What has changed since the plan before."""
+    old, new = (reveal(str(decision.input.get("plan", ""))) for decision in (before, after))
+    return compare_texts([(old, new)])
 
 
 def pick_decision_icon(decision: Decision) -> str:
@@ -211,13 +227,17 @@ def _has_plan(decision: Decision) -> bool:
 
 
 def _render_plan(decision: Decision, prose: Prose) -> Markup:
-    """All of it: what is too long for markdown is shown as it was written."""
+    """All of it: what is too long for markdown, or would lose a word in it, is shown as it was written."""
     if not _has_plan(decision):
         return Markup('<p class="faint">It wrote no plan.</p>')
     plan = reveal(decision.input["plan"])
-    if len(plan) <= MARKDOWN_CHARS:
+    if len(plan) <= MARKDOWN_CHARS and prose.shows_all(plan):
         return prose.render(plan)
     return Markup('<div class="typed">{}</div>').format(plan)
+
+
+def _build_version(decision: Decision) -> Version:
+    return Version(f"{say_ordinal(decision.version)} version", f"compare with the {say_ordinal(decision.version - 1)}")
 
 
 def _build_edit(decision: Decision) -> EditShown:

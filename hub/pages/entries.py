@@ -74,17 +74,19 @@ class MessageShown(msgspec.Struct, frozen=True, kw_only=True):
     message_id: str
     client_id: str
     author: str
+    author_id: str
     initials: str
     said: Said
     receipt: Receipt
 
 
 class TextShown(msgspec.Struct, frozen=True, kw_only=True):
-    """Claude's text or its reply; ``to`` is whom a reply answers."""
+    """Claude's text or its reply; ``to`` is whom a reply answers, ``to_id`` their id."""
 
     html: Markup
     streaming: bool = False
     to: str = ""
+    to_id: str = ""
 
 
 class ProgressShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,7 +121,8 @@ def build_entry(entry: Entry, session: Session, machine: Machine, prose: Prose, 
             html = prose.render(_text(data, "text"), streaming=streaming)
             shown = TextShown(html=html, streaming=streaming)
         case "reply":
-            shown = TextShown(html=prose.render(_text(data, "text")), to=_text(data, "to"))
+            html = prose.render(_text(data, "text"))
+            shown = TextShown(html=html, to=_text(data, "to"), to_id=_text(data, "to_id"))
         case "tool":
             shown = build_tool(data, session.cwd)
         case "decision":
@@ -164,6 +167,7 @@ def _build_message(data: dict[str, Any], machine: Machine, now: int) -> MessageS
         message_id=_text(data, "message_id"),
         client_id=_text(data, "client_id"),
         author=author,
+        author_id=_text(data, "author_id"),
         initials=build_initials(author),
         said=fold_said(_text(data, "text")),
         receipt=build_receipt(data, machine, now),

@@ -70,6 +70,14 @@ class Prose:
         clean = self._cleaner.clean(self._markdown.render(source))
         return Markup(clean) + _fold_rest(rest) + left_out_note(left_out)  # noqa: S704 - cleaned above
 
+    def shows_all(self, text: str) -> bool:
+        """Whether no letter of ``text`` is lost in ``render``, as in a link's title or definition, or a cell too many,
+        or stands for another. In doubt it isn't.
+        """
+        environment: dict[str, Any] = {}
+        shown = "".join(map(_say_shown, self._markdown.parse(text, environment)))
+        return "references" not in environment and _count(shown) == _count(text)
+
     def _highlight(self, code: str, language: str, _attributes: str) -> str:
         if not language or len(code) > HIGHLIGHT_CHARS:
             return str(escape(code))
@@ -80,6 +88,28 @@ class Prose:
             kind = self._find_lexer(language)
             lexer = kind(stripnl=False) if kind else None
         return str(highlight(code, lexer, self._formatter) if lexer else escape(code))
+
+
+def _say_shown(token: Token) -> str:
+    """What a reader sees of it; where a link leads is part of that, and so is the language of code."""
+    shown = ""
+    match token.type:
+        case "inline":
+            shown = "".join(map(_say_shown, token.children or []))
+        case "link_open" if token.info != "auto":
+            address = str(token.attrs.get("href", ""))
+            shown = "" if "%" in address or "xn--" in address else address  # which may have more letters than were said
+        case "fence" if len(token.info.split()) < 2:
+            shown = token.info + token.content
+        case "text" | "code_inline" | "code_block":
+            shown = token.content
+        case "list_item_open":
+            shown = token.info
+    return shown
+
+
+def _count(text: str) -> int:
+    return sum(map(str.isalnum, text))
 
 
 def _find_lexer(language: str) -> type[Lexer] | None:

@@ -28,7 +28,7 @@ from hub.pages.cards import (
     list_recent,
     pick_machine,
 )
-from hub.pages.decisions import build_decision
+from hub.pages.decisions import build_decision, compare_plans
 from hub.pages.entries import build_entry
 from hub.pages.markdown import Prose
 from hub.pages.rendered import Rendered
@@ -42,8 +42,9 @@ PAGE_CHARS = 2_000_000
 
 
 class Viewer(msgspec.Struct, frozen=True, kw_only=True):
-    """Who looks: their name, the token that their requests must carry, and what they may do."""
+    """Who looks: their id and name, the token that their requests must carry, and what they may do."""
 
+    user_id: str
     name: str
     csrf: str
     rights: tuple[str, ...] = ()
@@ -245,6 +246,11 @@ class Pages:
     def inbox_detail(self, chosen: Chosen) -> str:
         """Only the part of the inbox that shows one decision."""
         return self._render("parts/inbox_detail.html", **self._detail(chosen, self._clock()))
+
+    def plan_changes(self, decision: Decision, before: Decision | None) -> str:
+        """What a plan's card loads when somebody compares it with the one before it."""
+        diff = compare_plans(before, decision) if before else None
+        return self._render("parts/plan_changes.html", decision_id=decision.decision_id, diff=diff)
 
     def inbox_streams(self, decision: Decision, session: Session | None, machine: Machine) -> str:
         """The live updates of the inbox's lists for a changed decision."""

@@ -160,7 +160,7 @@ def build_line(session: Session, machine: Machine, now: int) -> Line:
             turn=turn,
         )
     tone, icon, text = _say_line(state, machine.name)
-    if session.delivery == "next_turn":
+    if session.delivery == "next_turn" and session.turn == "idle":
         tone, icon, text = "plain", "clock", "Claude reads this with the next prompt at its terminal."
     elif session.delivery == "wake" and state == "idle":
         text = "Claude is woken for this now."
@@ -176,7 +176,7 @@ def build_control(session: Session) -> Control:
 
 
 def _list_ways(session: Session, machine: str) -> list[Way]:
-    """When else than by itself a message can be read: in the turn that runs, or with the next prompt."""
+    """When else than by itself a message can be read: in the turn that runs, or when a hook next takes it along."""
     if not session.linked or session.state not in ("idle", "working", "needs_you"):
         return []
     ways = []
@@ -187,9 +187,12 @@ def _list_ways(session: Session, machine: str) -> list[Way]:
             Way(when="now", label="Steer now", text=text if is_asking else "Claude reads this in its current turn.")
         )
     if session.ways.next_turn:
-        ways.append(
-            Way(when="next_turn", label="Next turn", text=f"Claude reads this with the next prompt on {machine}.")
-        )
+        text = f"Claude reads this with the next prompt at the terminal on {machine}."
+        if session.turn != "idle":
+            text = (
+                f"Claude reads this at the end of this turn, or with a prompt at the terminal on {machine} before that."
+            )
+        ways.append(Way(when="next_turn", label="Next turn", text=text))
     return ways
 
 

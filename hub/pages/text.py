@@ -11,6 +11,9 @@ _MODEL = re.compile(r"claude-(?:(\d+)(?:-(\d+))?-)?([a-z]+)(?:-(\d{1,2}))?(?:-(\
 
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
 
+_BLANKS = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u2800\u3000]")
+"""They look like a space."""
+
 MODES = {
     "default": "",
     "manual": "",
@@ -21,9 +24,18 @@ MODES = {
 """How permission modes are called on the page; the default is not shown. Others go by their own name."""
 
 
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+
+
 def reveal(text: str) -> str:
     """The text with everything that can't be seen spelled out: ``⟨U+202E⟩``. Newline and tab stay."""
     return show_unseen(text.replace("\r\n", "\n"))
+
+
+def reveal_exactly(text: str) -> str:
+    """The same of what is asked, where nothing may be taken for something else: a carriage return before a newline, and
+    blanks that a shell doesn't take for a space, are spelled out too."""
+    return show_unseen(_BLANKS.sub(lambda found: f"\u27e8U+{ord(found[0]):04X}\u27e9", text))
 
 
 def reveal_output(text: str) -> str:
@@ -80,6 +92,11 @@ def say_size(count: int) -> str:
     if count < 1_000_000:
         return f"{count / 1000:.0f} kB" if count >= 9950 else f"{count / 1000:.1f} kB"
     return f"{count / 1_000_000:.1f} MB"
+
+
+def say_ordinal(number: int) -> str:
+    """``first``, ``second``, and ``no. 11`` from there on."""
+    return _ORDINALS[number - 1] if 0 < number <= len(_ORDINALS) else f"no. {number:,}"
 
 
 def say_count(count: int, noun: str, plural: str = "") -> str:

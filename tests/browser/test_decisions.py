@@ -270,6 +270,80 @@ def test_an_answer_that_nobody_took_opens_the_card_again(visitor: Visitor, askin
     expect(card.locator("form")).to_have_count(0)
 
 
+def test_what_was_changed_meanwhile_is_shown_and_not_allowed(visitor: Visitor, asking: Asking) -> None:
+    visitor.expect("status of 409")
+    page, card = show(visitor, asking, run_command(asking.session, "git push"))
+    digest = card.get_attribute("data-decision-digest-value")
+    card.locator("pre.code").evaluate("code => (code.textContent = 'git status')")
+    card.evaluate("card => (card.dataset.decisionDigestValue = '0'.repeat(64))")
+    wait_for_calm(page, card)
+    card.get_by_role("button", name="Allow once").click()
+    expect(card.get_by_role("alert")).to_contain_text("This isn't what you were shown: look at it again.")
+    expect(card.locator("pre.code")).to_contain_text("git push")
+    expect(card).to_have_attribute("data-decision-digest-value", str(digest))
+    wait_for_calm(page, card)
+    card.get_by_role("button", name="Allow once").click()
+    assert asking.take() == {"behavior": "allow"}
+
+
+def test_a_plan_is_compared_with_the_one_before_in_its_card(visitor: Visitor, asking: Asking) -> None:
+    ask(asking.session, "ExitPlanMode", {"plan": "# Move\n\n1. Copy it\n2. Run it", "planFilePath": "/p.md"})
+    asking.session.tell("PostToolBatch", tool_calls=[])
+    given = {"plan": "# Move\n\n1. Copy it\n2. Run it twice", "planFilePath": "/p.md"}
+    decision_id = ask(asking.session, "ExitPlanMode", given)
+    page, card = show(visitor, asking, decision_id)
+    summary = card.locator("summary", has_text="second version, compare with the first")
+    summary.click()
+    expect(card.locator(".diff .d")).to_contain_text("2. Run it")
+    expect(card.locator(".diff .a mark")).to_have_text(" twice")
+    asking.session.tell("ChannelWaits", by="channel", decision_id=decision_id, answered_by="hook", request_id="abcde")
+    other = run_command(asking.session, "git pull")
+    expect(page.locator(f"#decision-{other}")).to_be_visible()
+    expect(card.locator(".diff .a")).to_be_visible()
+    summary.click()
+    expect(card.locator(".diff")).to_be_hidden()
+
+
+def test_one_reads_you_instead_of_ones_own_name(
+    hub: Hub, visitor: Visitor, visit: Callable[..., Visitor], asking: Asking
+) -> None:
+    decision_id = run_command(asking.session, "git push")
+    page, card = show(visitor, asking, decision_id)
+    card.get_by_role("button", name="Allow once").click()
+    asking.take()
+    expect(card.locator("summary .by")).to_contain_text("You · hub")
+    page.get_by_label("Message to this session").fill("Thank you")
+    page.get_by_role("button", name="Send").click()
+    said = page.locator(".e-message:not(.is-sending) .who b")
+    expect(said).to_have_text("You")
+    page.reload()
+    expect(card.locator("summary .by")).to_contain_text("You · hub")
+    expect(said).to_have_text("You")
+    page.goto(f"{hub.url}/inbox/{decision_id}")
+    expect(page.locator("#inbox-detail .by")).to_contain_text("You · hub")
+    expect(page.locator(f"#inbox-{decision_id}")).to_contain_text("You · hub")
+    other = visit()
+    token = hub.run("token", "create", "vera", "--role", "viewer").strip()
+    other.context.set_extra_http_headers({"Authorization": f"Bearer {token}"})
+    other.expect("WebSocket connection")
+    theirs = other.open(f"/sessions/{asking.session.session_id}")
+    expect(theirs.locator("summary .by")).not_to_contain_text("You")
+
+
+def test_keys_are_only_shown_on_the_card_that_they_act_on(visitor: Visitor, asking: Asking) -> None:
+    decision_id = run_command(asking.session, "git push")
+    page = visitor.open(f"/sessions/{asking.session.session_id}")
+    card = open_card(page, decision_id)
+    key = card.locator("[data-letter=a] kbd")
+    expect(key).to_be_hidden()
+    page.keyboard.press("a")
+    page.keyboard.press("n")
+    expect(key).to_be_visible()
+    page.goto("about:blank")
+    page = visitor.open(f"/inbox/{decision_id}")
+    expect(open_card(page, decision_id).locator("[data-letter=a] kbd")).to_be_visible()
+
+
 def test_only_deny_is_offered_for_what_is_known_in_part(visitor: Visitor, asking: Asking) -> None:
     asking.session.tell(
         "ChannelAsked", by="channel", request_id="abcde", tool_name="Bash", description="d", input_preview="{ x ⋯ }"
@@ -372,3 +446,13 @@ def test_a_decision_for_a_machine_that_is_away_is_kept(visitor: Visitor, session
     card.get_by_role("button", name="Allow once").click()
     expect(card).to_contain_text("kept until builder returns")
     expect(page.locator(f"#ask-{decision_id}")).to_have_count(0)
+
+
+def test_what_is_edited_stays_in_sight_where_the_text_field_hides_something_of_it(
+    visitor: Visitor, asking: Asking
+) -> None:
+    for command, is_hidden in (("git push", True), ("git push \u202eniam", False)):
+        _, card = show(visitor, asking, run_command(asking.session, command))
+        card.get_by_role("button", name="Edit, then allow").click()
+        expect(card.locator("textarea:visible")).to_be_focused()
+        expect(card.get_by_label("Full command")).to_be_visible(visible=not is_hidden)

@@ -271,6 +271,14 @@ async def test_garbage_in_the_spool_costs_only_itself(claude: Claude, hub: HubDo
     assert [name for name in names if not name.startswith("Channel")] == ["SessionStart", "UserPromptSubmit", "Stop"]
 
 
+async def test_what_had_to_be_mended_is_not_said_to_be_whole(linked: Claude, hub: HubDouble) -> None:
+    for command in ("rm \ud800", "rm é"):
+        await linked.hook("PermissionRequest", tool_name="Bash", tool_input={"command": command})
+    first, second = await hub.until(lambda: len(found := hub.named("PermissionRequest")) == 2 and found, "both")
+    assert first["heliograph_cut"] is True
+    assert "heliograph_cut" not in second
+
+
 async def test_a_large_event_fits_a_frame(linked: Claude, hub: HubDouble) -> None:
     await linked.hook("PostToolUse", tool_response={"stdout": "é" * 600_000}, tool_use_id="toolu_1")
     event = (await hub.until(lambda: hub.named("PostToolUse"), "the event"))[0]

@@ -87,6 +87,22 @@ async def test_only_subagents_are_interrupted_between_turns(linked: Claude, hub:
     assert not linked.halt.exists()
 
 
+async def test_an_interrupt_that_is_said_again_stops_no_other_turn(linked: Claude, hub: HubDouble) -> None:
+    await linked.hook("UserPromptSubmit", prompt="go")
+    linked.show_status("busy")
+    await hub.send(Interrupt(session_id=SESSION, at=7))
+    await eventually(linked.halt.exists, "the hooks' word")
+    await linked.hook("Stop")
+    await eventually(lambda: not linked.halt.exists(), "the end of the interrupt")
+    await linked.hook("UserPromptSubmit", prompt="something else")
+    await hub.send(Interrupt(session_id=SESSION, at=7))
+    await hub.push("msg-1", SESSION)
+    await hub.until(lambda: hub.declined, "what came after it")
+    assert not linked.halt.exists()
+    await hub.send(Interrupt(session_id=SESSION, at=9))
+    await eventually(linked.halt.exists, "another one")
+
+
 async def test_an_interrupt_that_comes_too_late_stops_nobody(linked: Claude, hub: HubDouble) -> None:
     linked.show_status("idle")
     await hub.send(Interrupt(session_id=SESSION))

@@ -122,6 +122,7 @@ async def test_questions_plans_and_forms_are_shown_whole(person: World, hub: Fak
         ({"offers": []}, "answer it in its terminal"),
         ({"problem": "not_taken"}, "nothing on that machine took it"),
         ({"state": "withdrawn", "offers": []}, "Nobody waits for an answer any more."),
+        ({"state": "expired", "offers": [], "decided": None}, "Claude Code didn't wait for an answer"),
         (
             {
                 "state": "answered_locally",

@@ -160,6 +160,23 @@ def test_it_says_whether_its_dialog_is_held_back(
     assert said(process) == b""
 
 
+@pytest.mark.parametrize(("fields", "goes"), [({"agent_id": "a1"}, True), ({}, False)])
+def test_a_channel_that_hangs_holds_no_dialog_back_for_ever(
+    hook: Hook, channel: Channel, started: list[subprocess.Popen[bytes]], fields: dict[str, Any], goes: bool
+) -> None:
+    for name, wanted in (("ask", "HOLD_SECONDS = 660.0"), ("wake", "WATCH_SECONDS = 10.0")):
+        script = hook.home / "hooks" / f"heliograph_{name}.py"
+        assert wanted in script.read_text()
+        script.write_text(script.read_text().replace(wanted, f"{wanted.split()[0]} = 0.1"))
+    process = start(hook, started, {**ASK, **fields})
+    caller, _ = channel.accept()
+    if not goes:
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.communicate(timeout=1.0)
+        give(caller, ANSWER)
+    assert said(process) == (b"" if goes else ANSWER)
+
+
 @pytest.mark.parametrize("entrypoint", ["sdk-cli", "sdk-py", ""])
 def test_where_nobody_sits_it_does_not_wait(hook: Hook, channel: Channel, entrypoint: str) -> None:
     hook.environment["CLAUDE_CODE_ENTRYPOINT"] = entrypoint

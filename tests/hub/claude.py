@@ -122,7 +122,7 @@ class Claude:
 
     def asks(self, tool_name: str = "Bash", tool_input: Any = None, **fields: Any) -> Event:
         """PermissionRequest: it names no call."""
-        return self._tool("PermissionRequest", tool_name, tool_input, **{"permission_suggestions": [], **fields})
+        return self._tool("PermissionRequest", tool_name, tool_input, **{"permission_suggestions": [ALWAYS], **fields})
 
     def asks_question(self, questions: list[dict[str, Any]] | None = None, **fields: Any) -> Event:
         """PermissionRequest of an AskUserQuestion, for which nothing can be remembered."""

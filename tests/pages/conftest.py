@@ -27,7 +27,7 @@ def pages() -> Pages:
 
 @pytest.fixture
 def viewer() -> Viewer:
-    return Viewer(name="Maya Okafor", csrf="csrf-of-maya")
+    return Viewer(user_id="u1", name="Maya Okafor", csrf="csrf-of-maya")
 
 
 @pytest.fixture

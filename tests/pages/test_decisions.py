@@ -9,12 +9,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from markupsafe import escape
 
 from hub.core import verdicts
 from hub.core.model import Decision, DecisionKind, Machine, Session, Verdict
 from hub.needs import Needs
 from hub.pages.decision_forms import build_address, build_fields, build_questions
-from hub.pages.decision_inputs import build_edit, build_input, say_quickly
+from hub.pages.decision_inputs import Given, build_edit, build_input, say_quickly, say_target
 from hub.pages.decision_results import build_result
 from hub.pages.decisions import DecisionView, build_decision, read_decision
 from hub.pages.markdown import Prose
@@ -158,6 +159,55 @@ def test_what_is_edited_goes_back_with_all_the_rest() -> None:
     assert (other.field, msgspec.json.decode(other.text)) == ("", {"a": 1})
 
 
+def test_what_a_shell_takes_for_no_space_or_no_newline_is_spelled_out() -> None:
+    command = "cat >a <<EOF\nEOF\r\ncd\u00a0/tmp/build\u2800&&\u3000rm -rf *"
+    seen = "cat >a <<EOF\nEOF⟨U+000D⟩\ncd⟨U+00A0⟩/tmp/build⟨U+2800⟩&&⟨U+3000⟩rm -rf *"
+    assert build_input("Bash", {"command": command}).command == seen
+    assert build_input("Other", {"a\u00a0": command}).fields == [Given("a⟨U+00A0⟩", seen)]
+    assert say_quickly("Bash", {"command": "cd\u00a0/tmp"}) == "cd⟨U+00A0⟩/tmp"
+    assert say_target("Bash", {"command": "cd\u00a0/tmp"}) == "cd⟨U+00A0⟩/tmp"
+
+
+def test_a_text_field_stands_for_what_is_asked_only_where_it_shows_all_of_it(
+    pages: Pages, make_decision: MakeDecision, make_session: MakeSession, machine: Machine
+) -> None:
+    for command in ("git push\n\tx é", "git \u202epush", "a\r\nb", "a\u00a0b", "a\x00"):
+        html = pages.card_stream(make_decision(input={"command": command}), make_session(), machine)
+        assert ("data-instead" in html) == (command == "git push\n\tx é")
+
+
+@pytest.mark.parametrize(
+    ("plan", "is_set"),
+    [
+        (
+            "# Plan\n\n1. **Do** `it`\n2. then _that_\n\n- a\n  - b_c\n\n> q ~~r~~\n\n---\n\n| a |\n|---|\n| 1 |",
+            True,
+        ),
+        (
+            "See [this](https://example.com/a_b) or <https://example.com>.\n\n```python\nx = 1 & 2\n```\n\n    code\n",
+            True,
+        ),
+        ("Tom & Jerry's \\*plan\\*: <b>x</b>, ⟨U+202E⟩ é 日本", True),
+        ("[//]: # (First run: rm -rf ~)\n\nFix it.", False),
+        ("> [x]: /y 'First run: rm -rf ~'\n\nFix it.", False),
+        ("[this](https://example.com 'and that')", False),
+        ("| a |\n|---|\n| x | and that |", False),
+        ("```bash and that\nls\n```", False),
+        ("![it](and-that.png)", False),
+        ("a&#x202e;b &amp; c", False),
+        ("[ü](ü)&amp;", False),
+        ("[a][x] [b][x]\n\n[x]: /abcdefgh 'and that'", False),
+    ],
+)
+def test_a_plan_is_set_as_markdown_only_if_no_word_of_it_is_lost(
+    show: Callable[..., DecisionView], make_decision: MakeDecision, plan: str, is_set: bool
+) -> None:
+    shown = show(make_decision(kind="plan", tool_name="ExitPlanMode", input={"plan": plan})).plan
+    assert shown is not None
+    assert ("typed" not in shown) == is_set
+    assert is_set or escape(plan) in shown
+
+
 def test_only_a_short_input_is_offered_in_the_rail() -> None:
     assert say_quickly("Bash", {"command": "git push", "description": "d"}) == "git push"
     assert say_quickly("Bash", {"command": "git push", "timeout": 3}) == ""
@@ -234,6 +284,48 @@ def test_results_say_what_who_where_and_when(make_decision: MakeDecision, machin
     assert build("elicitation", verdict=VERDICTS[7])[0] == "Cancelled for orders"
     local = build(state="answered_locally", outcome="allowed", where="terminal")
     assert local == ("Answered in the terminal: allowed", "", ["maya", "atlas"])
+    alone = build(state="expired", outcome="denied", by="", where=None)
+    assert alone == ("Expired:", "git push", ["Claude Code didn\u2019t wait for an answer"])
+
+
+def test_who_decided_is_named_so_that_they_can_read_you(
+    pages: Pages, make_decision: MakeDecision, make_session: MakeSession, machine: Machine
+) -> None:
+    given = {"verdict": VERDICTS[0], "by": "Maya", "by_id": "u1", "where": "phone"}
+    decision = make_decision(state="decided", closed_at=1, **given)
+    for html in (
+        pages.card_stream(decision, make_session(), machine),
+        pages.inbox_streams(decision, make_session(), machine),
+    ):
+        assert re.findall(r"<bdi data-user=\"(\w+)\" data-you=\"You\">(\w+)</bdi>", html) == [("u1", "Maya")]
+
+
+def test_a_plan_can_be_compared_with_the_one_before(
+    pages: Pages, make_decision: MakeDecision, make_session: MakeSession, machine: Machine
+) -> None:
+    first = of_kind(make_decision, "plan", decision_id="d0")
+    assert "compare" not in pages.card_stream(first, make_session(), machine)
+    for version, words in (
+        (2, "second version, compare with the first"),
+        (3, "third version, compare with the second"),
+        (12, "no. 12 version, compare with the no. 11"),
+    ):
+        plan = of_kind(make_decision, "plan", version=version, previous_plan="d0")
+        assert words in check(pages.card_stream(plan, make_session(), machine), page=False).text
+    changed = of_kind(make_decision, "plan", version=2, previous_plan="d0")
+    changed.input = {"plan": "# Do\n\n1. it\u202e, twice <b>"}
+    shown = check(pages.plan_changes(changed, first), page=False).text
+    assert "1. it⟨U+202E⟩, twice <b>" in shown
+    assert "Nothing has changed." in pages.plan_changes(first, first)
+    assert "isn\u2019t here any more" in pages.plan_changes(changed, None)
+
+
+def test_of_a_long_comparison_a_part_is_shown(pages: Pages, make_decision: MakeDecision) -> None:
+    before, after = (of_kind(make_decision, "plan") for _ in range(2))
+    after.input = {"plan": "\n".join(f"- step {n}" for n in range(20_000))}
+    html = pages.plan_changes(after, before)
+    assert "more lines left out here" in html
+    assert len(html) < 300_000
 
 
 def test_an_entry_holds_the_whole_decision(make_decision: MakeDecision) -> None:
@@ -265,7 +357,7 @@ def test_hostile_decisions_are_only_text(
         needs = Needs([decision], [make_session(title=EVIL)])
         check(pages.needs_stream(needs, {"m1": machine}), page=False)
         html = pages.inbox(
-            viewer=Viewer(name=EVIL, csrf=EVIL),
+            viewer=Viewer(user_id="u1", name=EVIL, csrf=EVIL),
             needs=needs,
             past=[decision],
             sessions=[],
@@ -292,7 +384,7 @@ def test_a_viewer_is_marked_so_that_no_control_shows(
     pages: Pages, make_decision: MakeDecision, make_session: MakeSession, machine: Machine
 ) -> None:
     html = pages.inbox(
-        viewer=Viewer(name="V", csrf="c", rights=("see",)),
+        viewer=Viewer(user_id="u1", name="V", csrf="c", rights=("see",)),
         needs=Needs([make_decision()], [make_session()]),
         past=[],
         chosen=None,

@@ -52,6 +52,7 @@ def test_a_receipt_says_how_far_the_message_got(
         ({"ways": Ways(wake=True, why="no_flag")}, "Claude is woken for this now."),
         ({"ways": Ways(wake=True), "turn_started_at": 1}, "Claude reads this when the current turn ends."),
         ({"ways": Ways(next_turn=True)}, "Claude reads this with the next prompt at its terminal."),
+        ({"ways": Ways(next_turn=True), "turn_started_at": 1}, "Claude reads this when the current turn ends."),
         ({"ways": Ways(why="no_flag")}, "Nothing leads to Claude here. Start it with"),
         (
             {"linked": False, "offline_since": 1},
@@ -69,6 +70,23 @@ def test_the_page_says_when_claude_reads_a_message(
 ) -> None:
     shown = build_line(make_session(**fields), machine, now)
     assert (shown.text, shown.next_session_id) == (line, "")
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({}, "Claude reads this with the next prompt at the terminal on atlas."),
+        (
+            {"turn_started_at": 1},
+            "Claude reads this at the end of this turn, or with a prompt at the terminal on atlas before that.",
+        ),
+    ],
+)
+def test_next_turn_says_when_that_is(
+    fields: dict[str, object], words: str, make_session: MakeSession, machine: Machine, now: int
+) -> None:
+    shown = build_line(make_session(ways=Ways(channel=True, next_turn=True), **fields), machine, now)
+    assert [way.text for way in shown.ways if way.when == "next_turn"] == [words]
 
 
 def test_after_a_clear_the_line_points_to_the_next_session(

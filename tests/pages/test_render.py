@@ -206,7 +206,7 @@ def test_a_hostile_overview_is_only_text(
     pages: Pages, evil_session: Callable[..., Session], evil_machine: Machine, now: int
 ) -> None:
     html = pages.overview(
-        viewer=Viewer(name=EVIL, csrf="c"),
+        viewer=Viewer(user_id="u1", name=EVIL, csrf="c"),
         sessions=list(each_state(evil_session, now)),
         machines=[evil_machine],
         nonce="n",
@@ -222,7 +222,7 @@ def test_a_hostile_session_is_only_text(
     for session in each_state(evil_session, now):
         session.previous_session_id = "s0"
         html = pages.session(
-            viewer=Viewer(name=EVIL, csrf="c"),
+            viewer=Viewer(user_id="u1", name=EVIL, csrf="c"),
             session=session,
             machine=evil_machine,
             entries=evil_entries,
@@ -251,7 +251,7 @@ def test_signing_in_and_errors_are_only_text(pages: Pages) -> None:
     for token, problem in ((EVIL, None), (None, None), (None, EVIL), (EVIL, EVIL)):
         check(pages.sign_in(token=token, host=EVIL, problem=problem, nonce="n", public_url=""))
     check(pages.error(status=404, title=EVIL, text=EVIL, nonce="n"))
-    check(pages.error(status=404, title=EVIL, text=EVIL, nonce="n", viewer=Viewer(name=EVIL, csrf=EVIL)))
+    check(pages.error(status=404, title=EVIL, text=EVIL, nonce="n", viewer=Viewer(user_id="u1", name=EVIL, csrf=EVIL)))
 
 
 def test_a_link_is_offered_only_while_it_may_work(pages: Pages) -> None:
@@ -333,7 +333,7 @@ def test_half_a_surrogate_pair_does_not_fail_a_page(
 
 def show_session(pages: Pages, machine: Machine, session: Session, entries: list[Entry], **more: bool) -> str:
     return pages.session(
-        viewer=Viewer(name="Maya", csrf="c"),
+        viewer=Viewer(user_id="u1", name="Maya", csrf="c"),
         session=session,
         machine=machine,
         entries=entries,

@@ -106,8 +106,8 @@ def test_compacting_is_work_and_a_background_shell_is_none(
     (project / "go").touch()
 
 
-def test_print_mode_is_a_session_that_ends(api: Api, machine: Machine, project: Path) -> None:
-    command = [str(HELIOGRAPH), "claude", "-p", "say hi"]
+def print_answer(machine: Machine, project: Path, prompt: str) -> str:
+    command = [str(HELIOGRAPH), "claude", "-p", prompt]
     done = subprocess.run(
         command,
         env=machine.environment,
@@ -117,6 +117,20 @@ def test_print_mode_is_a_session_that_ends(api: Api, machine: Machine, project: 
         timeout=60,
         check=True,
     )
-    assert done.stdout.strip() == b"ok"
+    return done.stdout.decode().strip()
+
+
+def test_print_mode_is_a_session_that_ends(api: Api, machine: Machine, project: Path) -> None:
+    assert print_answer(machine, project, "say hi") == "ok"
     session = api.wait_for_session(cwd=str(project), state="ended", timeout=SECONDS)
     api.wait_for_entry(session["session_id"], "assistant", text="ok", timeout=SECONDS)
+
+
+@pytest.mark.usefixtures("ask_first")
+def test_print_mode_waits_for_nobody_and_says_so(api: Api, model: Model, machine: Machine, project: Path) -> None:
+    scene = model.scene([use("Bash", command="touch made", description="Touch")], [say("It was refused.")])
+    assert print_answer(machine, project, f"make {scene}") == "It was refused."
+    assert not (project / "made").exists()
+    session = api.wait_for_session(cwd=str(project), state="ended", timeout=SECONDS)
+    [decision] = api.list_decisions(session["session_id"])
+    assert (decision["state"], decision["outcome"], decision["decided"]) == ("expired", "denied", None)

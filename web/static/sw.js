@@ -42,7 +42,7 @@ async function find(decisionId) {
 }
 
 function say(decision) {
-  const what = ASK[decision.kind]?.(decision) ?? "Claude waits for you"
+  const what = plain(ASK[decision.kind]?.(decision) ?? "Claude waits for you")
   const input = decision.input ?? {}
   const detail = input.command ?? input.file_path ?? input.url ?? input.message ?? decision.questions?.[0]?.question
   return typeof detail === "string" ? `${what}: ${shorten(detail)}` : what

@@ -109,6 +109,9 @@ ROUTES = {
     ("GET", "/sessions/{session_id}"): Route("GET", "/sessions/SESSION", SIGNED_IN),
     ("GET", "/inbox"): Route("GET", "/inbox", SIGNED_IN),
     ("GET", "/inbox/{decision_id}"): Route("GET", "/inbox/DECISION", SIGNED_IN),
+    ("GET", "/inbox/{decision_id}/changes"): Route(
+        "GET", "/inbox/DECISION/changes", SIGNED_IN, status=(404,), code="not_found"
+    ),
     ("GET", "/sign-in"): Route("GET", "/sign-in", EVERYBODY, status=(200, 303)),
     ("POST", "/sign-in"): Route("POST", "/sign-in", EVERYBODY, form={"token": ""}, status=(403,)),
     ("GET", "/static"): Route("GET", "STATIC/icons.svg", EVERYBODY),

@@ -34,11 +34,14 @@ class Table:
             self.waits(decision, answered_by)
         return decision
 
-    def ask_call(self, tool_use_id: str = "t1", tool_input: Any = None, **fields: Any) -> Decision:
+    def ask_call(
+        self, tool_use_id: str = "t1", tool_input: Any = None, answered_by: str = "hook", **fields: Any
+    ) -> Decision:
         """A command that waits for permission."""
         tool_input = X if tool_input is None else tool_input
         self.books.take(self.claude.pre_tool(tool_use_id, tool_input=tool_input, **fields))
-        return self.ask(self.claude.asks(tool_input=tool_input, permission_suggestions=[ALWAYS], **fields))
+        asks = self.claude.asks(tool_input=tool_input, permission_suggestions=[ALWAYS], **fields)
+        return self.ask(asks, answered_by)
 
     def waits(self, decision: Decision, answered_by: str, **fields: Any) -> None:
         named = {"decision_id": decision.decision_id, "answered_by": answered_by, **fields}
@@ -526,6 +529,72 @@ def test_of_a_session_opened_twice_each_process_takes_its_dialogs_along(table: T
     else:
         table.books.take(table.claude.end())
     assert (sum_up(mine), sum_up(theirs)) == (WITHDRAWN, OPEN)
+
+
+# -- where nobody is asked ------------------------------------------------------------------
+
+REFUSED_ALONE = ("expired", "denied", "", None)
+
+
+def start_printing(books: Books) -> Table:
+    claude = Claude()
+    books.take(claude.start())
+    books.link_up(claude, why="print")
+    return Table(books, claude)
+
+
+@pytest.mark.parametrize(
+    "story", ["batch", "idle", "stop", "batch, stop", "batch, ended", "allow, batch", "busy, batch"]
+)
+def test_in_print_mode_claude_code_waits_for_nobody(books: Books, story: str) -> None:
+    table = start_printing(books)
+    decision = table.ask_call(answered_by="none")
+    assert (decision.state, decision.needs_you, table.state) == ("expired", False, "working")
+    for name in story.split(", "):
+        ACTS[name](table, decision)
+    assert sum_up(decision) == REFUSED_ALONE
+    assert books.entries(table.claude, "decision")[0].data["state"] == "expired"
+
+
+def test_in_print_mode_another_program_may_have_answered(books: Books) -> None:
+    table = start_printing(books)
+    decision = table.ask_call(answered_by="none")
+    table.ran()
+    assert sum_up(decision) == YES
+
+
+def test_in_print_mode_a_form_waits_for_nobody_either(books: Books) -> None:
+    table = start_printing(books)
+    decision = table.ask(table.claude.elicits(), "none")
+    table.books.take(table.claude.elicited("cancel"))
+    assert sum_up(decision) == ("expired", "cancelled", "", None)
+
+
+# -- plans ----------------------------------------------------------------------------------
+
+
+def ask_plan(table: Table, plan: str, **fields: Any) -> Decision:
+    return table.ask(table.claude.plans(plan, **fields))
+
+
+def test_a_plan_that_was_sent_back_is_the_first_version_of_the_next(table: Table) -> None:
+    first = ask_plan(table, "# One")
+    ACTS["deny with words"](table, first)
+    ACTS["batch"](table, first)
+    agents = ask_plan(table, "# Of an agent", agent_id=A)
+    second = ask_plan(table, "# Two")
+    ACTS["idle"](table, second)
+    third = ask_plan(table, "# Three")
+    versions = [(plan.version, plan.previous_plan) for plan in (first, agents, second, third)]
+    assert versions == [(1, None), (1, None), (2, first.decision_id), (3, second.decision_id)]
+
+
+def test_after_an_approved_plan_another_one_begins(table: Table) -> None:
+    first = ask_plan(table, "# One")
+    table.books.take(table.claude.post_tool("t1", "ExitPlanMode", {}))
+    assert first.outcome == "allowed"
+    later = ask_plan(table, "# Something else")
+    assert (later.version, later.previous_plan) == (1, None)
 
 
 # -- what is odd ----------------------------------------------------------------------------

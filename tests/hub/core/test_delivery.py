@@ -114,6 +114,13 @@ def test_ways_are_the_process_s_and_outlast_a_lost_link() -> None:
     assert books.session(claude).delivery == "wake"
 
 
+def test_print_mode_is_known_before_anything_happens() -> None:
+    books, claude = Books(), Claude()
+    books.link_up(claude, why="print")
+    books.take(claude.start())
+    assert books.session(claude).delivery_reason == "print"
+
+
 def test_another_process_of_the_same_pid_begins_anew() -> None:
     books, claude = Books(), Claude()
     books.take(claude.start())

@@ -19,7 +19,7 @@ def test_the_whole_ladder(books: Books, claude: Claude) -> None:
     assert list(entry.data["receipts"]) == ["queued", "delivered", "seen", "answered"]
     assert (entry.data["text"], entry.data["author"]) == ("please look", "Maya")
     (reply,) = books.entries(claude, "reply")
-    assert reply.data == {"text": "hi", "message_id": message, "to": "Maya"}
+    assert reply.data == {"text": "hi", "message_id": message, "to": "Maya", "to_id": "u1"}
 
 
 def test_a_message_is_no_prompt_of_the_terminal(books: Books, claude: Claude) -> None:
@@ -181,7 +181,12 @@ def test_what_was_uncertain_is_not_delivered_again(books: Books, claude: Claude)
 
 def test_a_reply_to_nobody_is_a_reply(books: Books, claude: Claude) -> None:
     books.take(claude.prompt("go"), claude.replies("by the way"))
-    assert books.entries(claude, "reply")[0].data == {"text": "by the way", "message_id": None, "to": None}
+    assert books.entries(claude, "reply")[0].data == {
+        "text": "by the way",
+        "message_id": None,
+        "to": None,
+        "to_id": None,
+    }
 
 
 def test_an_empty_prompt_adds_nothing(books: Books, claude: Claude) -> None:

@@ -35,6 +35,7 @@ def build_decision(tool_name: str = "Bash", tool_input: Any = None, **fields: An
         "pid": 1,
         "kind": "permission",
         "answered_by": "hook",
+        "suggestions": [{"type": "setMode", "mode": "acceptEdits", "destination": "session"}],
         "opened_at": NOW,
         **fields,
     }
@@ -355,6 +356,13 @@ def test_a_tool_goes_by_its_name(pattern: str, tool_name: str, fits: bool) -> No
     assert is_denied(pattern, build_decision(tool_name, url)) is fits
 
 
+@pytest.mark.parametrize("pattern", ["mcp__a__*", "mcp__a"])
+def test_a_name_that_may_be_another_servers_is_denied_but_not_allowed(pattern: str) -> None:
+    decision = build_decision("mcp__a__b__poke", {"a": 1})
+    assert not is_allowed(pattern, decision)
+    assert is_denied(pattern, decision)
+
+
 @pytest.mark.parametrize(
     ("url", "allowed", "denied"),
     [
@@ -403,6 +411,13 @@ def test_questions_plans_and_forms_are_for_people(kind: Any, behavior: Behavior)
 def test_what_is_not_known_whole_is_for_people(behavior: Behavior) -> None:
     rule = build_rule("Bash", behavior=behavior)
     assert find(build_decision("Bash", {"command": "x"}, is_whole=False), rule) is None
+
+
+def test_what_somebody_wants_to_be_asked_each_time_is_never_allowed() -> None:
+    asked = build_decision("Bash", {"command": "git push"}, suggestions=[])
+    assert not is_allowed("Bash(git push)", asked)
+    assert is_denied("Bash(git push)", asked)
+    assert is_allowed("Bash(git push)", build_decision("Bash", {"command": "git push"}))
 
 
 @pytest.mark.parametrize("behavior", ["allow", "deny"])

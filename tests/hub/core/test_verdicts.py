@@ -71,6 +71,7 @@ REFUSE = ("deny", "message", "stop")
         (build("question", is_whole=False), REFUSE),
         (build("elicitation", is_whole=False), ("deny", "stop")),
         (build("question", input={"questions": [build_question(), {"header": "?"}]}), REFUSE),
+        (build("question", input={"questions": [build_question(), build_question()]}), REFUSE),
         (build("question", input={}), REFUSE),
         (build(answered_by="relay"), ("allow", "deny")),
         (build(answered_by="relay", is_whole=False), ("deny",)),
@@ -123,6 +124,10 @@ def test_a_denial_has_a_message_or_stops_claude_and_an_allowance_neither() -> No
     assert refuse(build(), "allow", message="go on")
     assert refuse(build(), "allow", stop=True)
     assert refuse(build(), "deny", message="x" * 8_001)
+
+
+def test_a_rule_for_the_input_as_it_was_goes_with_no_other() -> None:
+    assert "as it was" in refuse(build(), "allow", remember=0, input={"command": "ls -a"})
 
 
 @pytest.mark.parametrize("field", [{"input": {}}, {"remember": 0}, {"answers": {}}, {"mode": "default"}])

@@ -2,6 +2,7 @@
 
 import * as Turbo from "../vendor/turbo.js"
 import { Application } from "../vendor/stimulus.js"
+import { startPeople } from "./people.js"
 import { installStreamActions } from "./streams.js"
 import { startClock } from "./times.js"
 import AttentionController from "./controllers/attention.js"
@@ -23,6 +24,7 @@ import TimelineController from "./controllers/timeline.js"
 document.documentElement.classList.toggle("mac", /mac|iphone|ipad/i.test(navigator.platform))
 installStreamActions(Turbo)
 startClock()
+startPeople()
 
 const application = Application.start()
 application.register("attention", AttentionController)

@@ -2,7 +2,7 @@
 
 // The answers to these questions by their texts; null if one has none.
 export function readAnswers(questions) {
-  const answers = {}
+  const answers = Object.create(null) // a text may be __proto__
   for (const question of questions) {
     const chosen = [...question.querySelectorAll("input:checked")].map((input) =>
       "other" in input.dataset ? input.closest(".opt").querySelector("textarea").value.trim() : input.value,
@@ -18,7 +18,7 @@ export function readAnswers(questions) {
 
 // A form's fields by their names; what was left empty isn't said.
 export function readFields(form) {
-  const answers = {}
+  const answers = Object.create(null)
   for (const box of form.querySelectorAll("[data-field]")) {
     const value = readField(box)
     if (value !== undefined) answers[box.dataset.field] = value

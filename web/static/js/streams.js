@@ -3,6 +3,7 @@
 // stay), otherwise it becomes a child of the target. Children are ordered by data-position or
 // data-order. `ensure` only adds what is missing.
 
+import { sayYou } from "./people.js"
 import { say } from "./times.js"
 
 const KEPT = ["data-touched", "data-folded", "data-stirred", "aria-busy"]
@@ -41,12 +42,14 @@ function upsert(Turbo, stream, change) {
   if (existing) {
     Turbo.morphElements(existing, incoming)
     say(existing)
+    sayYou(existing)
     if (order(incoming) !== null && target) moveUnlessHovered(existing, target)
     existing.dispatchEvent(new CustomEvent("heliograph:changed", { bubbles: true }))
     return
   }
   dropOptimistic(incoming)
   say(incoming)
+  sayYou(incoming)
   place(incoming, target)
   incoming.dispatchEvent(new CustomEvent("heliograph:added", { bubbles: true }))
 }

@@ -14,6 +14,7 @@ const dayAndYear = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "sh
 
 export function startClock() {
   addEventListener("turbo:load", () => say(document.documentElement))
+  addEventListener("turbo:frame-load", ({ target }) => say(target))
   setInterval(() => document.hidden || tick(), SECOND)
   addEventListener("visibilitychange", () => document.hidden || tick())
   say(document.documentElement)

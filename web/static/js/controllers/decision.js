@@ -5,7 +5,9 @@ import { Controller } from "../../vendor/stimulus.js"
 import { morphElements, visit } from "../../vendor/turbo.js"
 import { give, mayDecide, showUnseen, stir } from "../decide.js"
 import { readAnswers, readFields } from "../forms.js"
+import { sayYou } from "../people.js"
 import { Refused } from "../requests.js"
+import { say } from "../times.js"
 
 const DISCUSS =
   "I would like to talk about this before I answer. Don't choose for me: say what you think in the conversation, " +
@@ -233,7 +235,10 @@ export default class extends Controller {
     const answer = await fetch(`/inbox/${encodeURIComponent(this.idValue)}`, { headers: { "Turbo-Frame": "inbox-detail" } })
     const page = new DOMParser().parseFromString(await answer.text(), "text/html")
     const card = page.getElementById(this.element.id)
-    if (card) morphElements(this.element, card)
+    if (!card) return
+    morphElements(this.element, card)
+    say(this.element)
+    sayYou(this.element)
   }
 
   say(words, isBad = true) {
