@@ -406,6 +406,7 @@ def test_a_change_that_makes_another_diff_is_asked_about_again(world: World) -> 
     world.add_claude()
     world.write(world.config, '{\n  "numStartups": 1\n}\n')
     with start_install(world) as install:
+        read_until(install, " removed, in ")
         read_until(install, "Make this change?")
         world.write(world.config, '{\n  "mcpServers": {}\n}\n')
         out, _ = install.communicate("y\nn\n", timeout=20)

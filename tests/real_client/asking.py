@@ -70,12 +70,17 @@ class Asked:
         self.claude.type(f"go {self.model.scene(*turns, [say(DONE)])}")
 
     def write_plan(self, text: str) -> None:
-        """Let there be a plan, in the file that Claude Code has named for it. Without that it asks with none."""
-        self.play()
+        """Let there be a plan, in the file that Claude Code names after the session's first prompt, which this is.
+        Without that it asks with none.
+        """
+        scene = self.model.scene([say("Planned.")])
+        self.claude.type(f"go {scene}")
+        found = wait_until(lambda: self.model.find_heard(rf"(/\S+/plans/\S*{scene}\S*\.md)"), "the plan's file")
+        path = Path(found)
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        self.api.wait_for_entry(self.session_id, "assistant", text="Planned.", timeout=SECONDS)
         self.wait_until_idle()
-        path = wait_until(lambda: self.model.find_heard(r"(/\S+/plans/\S+\.md)"), "the plan's file")
-        Path(path).parent.mkdir(exist_ok=True)
-        Path(path).write_text(text)
 
     def wait_for(self, state: str = "open", **wanted: Any) -> dict[str, Any]:
         """A decision in this state; an open one can be answered from here."""
