@@ -15,8 +15,9 @@ from tests.support.stack import Machine, run_hub
 from tests.support.terminal import Pane, Terminal, prepare_home
 
 
-def read_step(hub_output: str, number: int) -> str:
-    found = re.search(rf"^ *{number}\. (.+)$", hub_output, re.MULTILINE)
+def read_line(hub_output: str, word: str) -> str:
+    """The whole printed line with this command of ours, as a person copies it."""
+    found = re.search(rf"^ *(\S+ {word}\b.*)$", hub_output, re.MULTILINE)
     assert found, hub_output
     return found.group(1)
 
@@ -51,10 +52,10 @@ def test_from_a_fresh_hub_to_a_reply_in_the_chat_on_two_machines(
         page = visitor.sign_in(hub.read_sign_in_url())
 
         shell = terminal.open(["sh"], environment=here.environment, folder=project)
-        shell.enter(read_step(hub.output, 1))
+        shell.enter(read_line(hub.output, "join"))
         install_by_hand(shell)
         shell.enter("clear")
-        shell.enter(read_step(hub.output, 2))
+        shell.enter(read_line(hub.output, "claude"))
         shell.wait_until_ready()
         expect(page.locator(".card", has_text="orchard")).to_be_visible()
 

@@ -305,6 +305,7 @@ class Machine:
     def start_claude(self, panes: terminal.Terminal, project: Path, *arguments: str) -> terminal.Pane:
         """`heliograph claude` in a pane, ready for a prompt."""
         command = [str(HELIOGRAPH), "claude", *arguments]
+        terminal.trust(self.home, project)
         pane = panes.open(command, environment=self.environment, folder=project)
         pane.wait_until_ready()
         return pane

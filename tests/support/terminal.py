@@ -65,12 +65,17 @@ def prepare_project(home: Path, project: Path) -> Path:
     """A folder under git that this HOME's Claude Code trusts."""
     project.mkdir(parents=True, exist_ok=True)
     subprocess.run(["git", "init", "-q", "-b", "main", str(project)], check=True, env=base_environment(home))
+    trust(home, project)
+    return project
+
+
+def trust(home: Path, project: Path) -> None:
+    """Have this HOME's Claude Code trust the folder; again before a start, since one that runs writes the file anew."""
     path = home / ".claude.json"
     config = json.loads(path.read_text())
     trusted = {"hasTrustDialogAccepted": True, "hasCompletedProjectOnboarding": True}
     config["projects"].setdefault(str(project), {}).update(trusted)
     path.write_text(json.dumps(config, indent=2))
-    return project
 
 
 def base_environment(home: Path) -> dict[str, str]:
@@ -139,6 +144,10 @@ class Pane:
         """Type one line into Claude Code's prompt box and send it."""
         waiting = re.compile(rf"^{RULE}\n{POINTER} {re.escape(text)}$", re.MULTILINE)
         self.write(text)
+        try:
+            self.wait_for(rf"{waiting.pattern}|^{RULE}\n{POINTER} \S", timeout=5.0)
+        except AssertionError:  # what is typed while the screen is being redrawn is sometimes swallowed
+            self.write(text)
         self.wait_for(waiting.pattern)
         self._press_until_gone("Enter", waiting)
 
