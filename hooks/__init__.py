@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 SCRIPTS = tuple(
-    Path(__file__).with_name(f"heliograph_{name}.py") for name in ("room", "wake", "ask", "hook", "statusline")
+    Path(__file__).with_name(f"heliograph_{name}.py") for name in ("room", "wake", "ask", "halt", "hook", "statusline")
 )
 """What is copied, in this order: the hook may run in between, and needs those before it."""
 

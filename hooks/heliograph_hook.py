@@ -4,8 +4,8 @@ Reads the event from stdin, writes one spool line with one O_APPEND write, tells
 Claude Code process (the parent) that there is something to fetch, and ends the process. Where there
 is no channel it starts an uploader instead. It knows neither the hub nor any key, and understands
 nothing of the event but its name. Where the channel has left a message to be handed over, it claims
-that and prints it as its answer; where somebody has interrupted the turn, its answer is what ends it; where
-Claude Code asks for a decision, it waits for one (``heliograph_ask``). It never fails Claude: whatever happens,
+that and prints it as its answer; where somebody has interrupted the turn, its answer is what ends it
+(``heliograph_halt``); where Claude Code asks for a decision, it waits for one (``heliograph_ask``). It never fails Claude: whatever happens,
 exit 0, and stdout holds such an answer or nothing.
 
 Standard library only, and on the common path only modules that are compiled into the interpreter,
@@ -24,14 +24,7 @@ LOG_BYTES = 256 * 1024  # of hook.log before it is moved aside to hook.log.1
 CHUNK_BYTES = 64 * 1024  # a pipe's capacity
 CLAIMS = {b"PostToolUse": (b"now",), b"UserPromptSubmit": (b"now", b"next"), b"Stop": (b"now", b"next")}
 ASKS = (b"PermissionRequest", b"Elicitation")  # hooks.ASK_EVENTS
-HALTS = {  # what ends a turn there
-    b"PreToolUse": b'{"continue":false,"stopReason":%(why)b,"hookSpecificOutput":{"hookEventName":"PreToolUse",'
-    b'"permissionDecision":"deny","permissionDecisionReason":%(why)b}}',
-    b"PostToolBatch": b'{"continue":false,"stopReason":%(why)b}',
-    b"UserPromptSubmit": b'{"continue":false,"stopReason":%(why)b}',
-}
-NOTIFICATION = b'"<task-notification>'
-OWN_TAG = rb"<channel source=\"heliograph\""  # wire.messages', as it stands in JSON
+HALTS = (b"PreToolUse", b"PostToolBatch", b"UserPromptSubmit")  # where a turn can be ended
 FLAGS = posix.O_WRONLY | posix.O_APPEND | posix.O_CREAT | posix.O_CLOEXEC
 
 
@@ -171,39 +164,21 @@ def write_spool(path: bytes, line: bytes) -> None:
 
 
 def halt(home: bytes, pid: int, name: bytes, body: bytes) -> bytes:
-    """The answer that ends the turn, while the channel says that somebody has interrupted it; else empty.
-
-    ``run/<pid>.stop`` says so: the session's id, why as a JSON string, and the channel's pid. It stays until Claude is
-    idle, since calls beside this one and those of subagents have hooks of their own. A prompt that a person queues
-    comes up in the middle of the turn and changes nothing; once the turn was told to end, which makes the file
-    read-only, it begins one of its own.
-    """
+    """The answer that ends the turn, while the channel says that somebody has interrupted it; else empty."""
     path = b"%s/run/%d.stop" % (home, pid)
     try:
-        said = read_file(path).split(b"\n")
-        if len(said) != 3 or said[0] not in body:
-            return b""
-        posix.kill(int(said[2]), 0)  # one that was killed can't take it back
-        if name == b"UserPromptSubmit" and not is_notified(body):
-            if not posix.stat(path).st_mode & 0o200:
-                posix.unlink(path)
-            return b""
-        if not is_agents(body):
-            posix.chmod(path, 0o400)
-    except (FileNotFoundError, ProcessLookupError):
+        said = read_file(path)
+    except FileNotFoundError:
         return b""
-    return HALTS[name] % {b"why": said[1]}
+    from heliograph_halt import answer  # type: ignore[import-not-found]  # noqa: PLC0415 - rarely there
+
+    halting: bytes = answer(path, said, name, body, is_agents=is_agents(body))
+    return halting
 
 
 def is_agents(body: bytes) -> bool:
     """Whether the event is a subagent's: its id comes before the tool's input, which may name another so."""
     return b'"agent_id":' in body.partition(b'"tool_input":')[0]
-
-
-def is_notified(body: bytes) -> bool:
-    """Whether the prompt is Claude Code's own, of a task in the background; one that brings a message is not."""
-    start = body.find(b'"prompt":') + 9
-    return body[start : start + 64].lstrip().startswith(NOTIFICATION) and OWN_TAG not in body
 
 
 def claim(home: bytes, pid: int, name: bytes, body: bytes) -> bytes:
