@@ -5,8 +5,8 @@ Claude Code process (the parent) that there is something to fetch, and ends the 
 is no channel it starts an uploader instead. It knows neither the hub nor any key, and understands
 nothing of the event but its name. Where the channel has left a message to be handed over, it claims
 that and prints it as its answer; where somebody has interrupted the turn, its answer is what ends it
-(``heliograph_halt``); where Claude Code asks for a decision, it waits for one (``heliograph_ask``). It never fails Claude: whatever happens,
-exit 0, and stdout holds such an answer or nothing.
+(``heliograph_halt``); where Claude Code asks for a decision, it waits for one (``heliograph_ask``). It never
+fails Claude: whatever happens, exit 0, and stdout holds such an answer or nothing.
 
 Standard library only, and on the common path only modules that are compiled into the interpreter,
 or next to it: each import is paid at every tool call. What is rarely needed is in ``heliograph_room``:
