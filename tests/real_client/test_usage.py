@@ -127,7 +127,7 @@ def test_a_subagents_tokens_are_the_sessions(machine: Machine, model: Model, pro
         "Task", description="Help", prompt="do a thing", subagent_type="general-purpose", run_in_background=False
     )
     claude.pane.type("delegate " + model.scene([call], [say("It is done.")]))
-    usage = claude.wait_for_report(3)["usage"]
+    usage = claude.wait_for_report(4)["usage"]  # the call, the subagent's, the last words, those on the agent's end
     assert usage["context_used"] == CONTEXT
 
 
