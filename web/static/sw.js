@@ -62,15 +62,18 @@ function show(title, body, tag, path) {
   return registration.showNotification(title, { body, tag, data: { path } })
 }
 
-// Safari ends a subscription for which pushes come that show nothing at all.
+// Safari ends a subscription for which pushes come that show nothing at all. What has just been shown, a browser may
+// list a moment later.
 async function dismiss(tag) {
   await show("Heliograph", "Answered already.", tag, "/inbox")
-  return withdraw(tag)
+  for (let looks = 20; looks && !(await withdraw(tag)); looks--) await new Promise((done) => setTimeout(done, 50))
 }
 
 async function withdraw(tag) {
   closed.add(tag)
-  for (const notification of await registration.getNotifications({ tag })) notification.close()
+  const shown = await registration.getNotifications({ tag })
+  for (const notification of shown) notification.close()
+  return shown.length
 }
 
 async function bring(path) {
