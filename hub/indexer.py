@@ -8,13 +8,13 @@ the index waits; it catches up afterwards, from where it was, also after a resta
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from time import monotonic
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from hub.background import running_beside
 from hub.db.engine import Changes, Database, Transaction
 from hub.db.search import index_some
 
@@ -45,15 +45,9 @@ class Indexer:
         if changes.entries:
             self._changed.set()
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    def running(self) -> AbstractAsyncContextManager[None]:
         """Index in the background."""
-        task = asyncio.create_task(self._run(), name="search index")
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        return running_beside(self._run(), "search index")
 
     async def _run(self) -> None:
         while True:

@@ -6,13 +6,14 @@ It looks after each commit, beside everybody else: a person who is faster has de
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from hub.actions.rules import do_apply_rules
+from hub.background import running_beside
 from hub.clock import now
 from hub.core.model import Decision, Session
 from hub.core.rules import Rule, find_rule
@@ -48,15 +49,9 @@ class Rulings:
                 self._due[decision.decision_id] = decision
                 self._changed.set()
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    def running(self) -> AbstractAsyncContextManager[None]:
         """Decide in the background."""
-        task = asyncio.create_task(self._run(), name="rulings")
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        return running_beside(self._run(), "rulings")
 
     async def _run(self) -> None:
         while True:
