@@ -33,6 +33,13 @@ PushManager.prototype.subscribe = async ({ userVisibleOnly, applicationServerKey
 """
 HAS_NO_SERVICE = """
 PushManager.prototype.subscribe = async () => { throw new DOMException("no push service", "AbortError") }
+self.shown = 0
+if (self.ServiceWorkerRegistration) {
+  const show = ServiceWorkerRegistration.prototype.showNotification
+  ServiceWorkerRegistration.prototype.showNotification = function (...words) {
+    return show.apply(this, words).finally(() => self.shown++)
+  }
+}
 """
 
 ACTIVATES = """async () => {
@@ -40,6 +47,13 @@ ACTIVATES = """async () => {
   const { active } = await navigator.serviceWorker.ready
   while (active.state !== "activated") await new Promise((done) => active.addEventListener("statechange", done))
 }"""
+
+COUNTS = """() => {
+  const before = take
+  self.taken = 0
+  take = (push) => before(push).finally(() => self.taken++)
+}"""
+"""Until a push is taken nobody may look: Chromium, asked what it shows, forgets what it is about to show."""
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +148,8 @@ def test_without_a_push_service_the_page_itself_notifies(allowed: Visitor, sessi
         page.clock.fast_forward(9_000)
         assert list_notifications(page) == []
         page.clock.fast_forward(1_500)
-        wait_until(lambda: list_notifications(page), "a notification")
+        wait_until(lambda: page.evaluate("self.shown"), "a notification")
+        assert list_notifications(page)
         session.stop("Pushed.")
         wait_until(lambda: not list_notifications(page), "it withdrawn")
 
@@ -153,11 +168,18 @@ def worker(allowed: Visitor) -> tuple[Page, Callable[[Any], None], Worker]:
     with allowed.context.expect_event("serviceworker") as started:
         page.evaluate(ACTIVATES)
 
+    script: Worker = started.value
+    script.evaluate(COUNTS)
+    pushed = 0
+
     def push(payload: Any) -> None:
+        nonlocal pushed
         fields = {"origin": page.url.rstrip("/"), "registrationId": registrations[-1], "data": json.dumps(payload)}
         devtools.send("ServiceWorker.deliverPushMessage", fields)
+        pushed += 1
+        wait_until(lambda: script.evaluate("self.taken") == pushed, "the push taken")
 
-    return page, push, started.value
+    return page, push, script
 
 
 def list_notifications(page: Page) -> list[list[str]]:

@@ -26,10 +26,11 @@ COLUMNS, ROWS = 160, 50
 TMUX_CONFIG = "set -g remain-on-exit on\nset -g status off\nset -g history-limit 5000\n"
 DIALOGS = {
     "I am using this for local development": "Enter",
-    "Yes, I trust this folder": "Enter",
     "Use this MCP server": "Enter",
 }
 """Full-screen questions at start-up whose marked answer is the one we want."""
+TRUST = "Yes, I trust this folder"
+"""Asked although :func:`trust` has said so, when a Claude Code that was ending just then wrote its file anew."""
 POINTER = "\u276f"
 """Claude Code's prompt sign."""
 RULE = "─{20,}"
@@ -157,6 +158,9 @@ class Pane:
         def is_ready() -> bool:
             assert self.alive(), f"Claude Code ended:\n{self.screen()}"
             screen = self.screen()
+            if TRUST in screen:
+                self._choose(TRUST)
+                return False
             for text, key in DIALOGS.items():
                 if text in screen:
                     self._press_until_gone(key, re.compile(re.escape(text)))
@@ -176,6 +180,22 @@ class Pane:
     def wait_until_ended(self, *, timeout: float = 10.0) -> None:
         """Until the program is gone."""
         wait_until(lambda: not self.alive(), "the program's end", timeout=timeout, describe=self.screen)
+
+    def _choose(self, option: str) -> None:
+        # A fresh menu is drawn more than once, with another option marked: only a mark that stays counts.
+        marked = re.compile(rf"{POINTER} {re.escape(option)}")
+        looks = {True: 0, False: 0}
+
+        def is_marked() -> bool:
+            found = bool(marked.search(self.screen()))
+            looks[found], looks[not found] = looks[found] + 1, 0
+            if looks[False] == 10:
+                looks[False] = 0
+                self.press("Down")
+            return looks[True] == 20
+
+        wait_until(is_marked, f"{option} marked", describe=self.screen)
+        self._press_until_gone("Enter", re.compile(re.escape(option)))
 
     def _press_until_gone(self, key: str, pattern: re.Pattern[str]) -> None:
         # A key that arrives while the screen is being redrawn is sometimes swallowed.

@@ -13,11 +13,20 @@ const closed = new Set()
 
 addEventListener("install", () => skipWaiting())
 addEventListener("activate", (event) => event.waitUntil(clients.claim()))
-addEventListener("push", (event) => event.waitUntil(take(event.data?.json() ?? {})))
+addEventListener("push", (event) => event.waitUntil(takeInTurn(event.data?.json() ?? {})))
 addEventListener("notificationclick", (event) => {
   event.notification.close()
   event.waitUntil(bring(event.notification.data?.path ?? "/inbox"))
 })
+
+// A browser that is asked what it shows forgets what it is only about to show.
+let turn = Promise.resolve()
+function takeInTurn(push) {
+  if (push.closed) closed.add(push.closed)
+  const taken = turn.then(() => take(push))
+  turn = taken.catch(() => null)
+  return taken
+}
 
 async function take(push) {
   if (push.test) return show("Heliograph", "Notifications arrive in this browser.", "test", "/")
