@@ -19,6 +19,9 @@ from wire.frames import ID_CHARS
 TAIL_BYTES = 4 * 1024 * 1024
 """Of the transcript: what was copied ends where the fork's own first turn begins."""
 
+LOOKS = 10
+"""Into the transcript after a turn: Claude Code may write what it has copied a moment after its Stop hook."""
+
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -46,7 +49,7 @@ class Lineage:
         self._session_id: str | None = None
         self._transcript = ""
         self._is_first = True
-        self._is_due = False
+        self._looks = 0
 
     def see(self, body: Mapping[str, Any]) -> None:
         """Take in a hook's event."""
@@ -56,7 +59,7 @@ class Lineage:
             self._is_first = False
             self._transcript = transcript if isinstance(transcript, str) else ""
         elif name in ("Stop", "StopFailure") and session_id == self._session_id:
-            self._is_due = True  # the copy is written with the fork's first prompt
+            self._looks = LOOKS  # the copy is written with the fork's first prompt
 
     def look(self, words: Sequence[str]) -> dict[str, Any] | None:
         """The event, if the origin has been found; ``words`` is the process's command line, empty if not yet known."""
@@ -64,8 +67,8 @@ class Lineage:
         if session_id is None or not words:
             return None
         origin = find_resumed(words)
-        if origin is None and self._is_due:
-            self._is_due = False
+        if origin is None and self._looks:
+            self._looks -= 1
             origin = find_origin(_read_tail(self._transcript), session_id)
         if origin is None or origin == session_id:
             return None

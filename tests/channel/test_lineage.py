@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from channel.lineage import Lineage, find_origin, find_resumed
+from channel.lineage import LOOKS, Lineage, find_origin, find_resumed
 
 PARENT = "0c5d9f5e-31b0-4b0c-8f0e-1f0f6a3f8a11"
 OTHER = "7d73016a-033b-4e7e-a5ee-fcad891f1317"
@@ -96,10 +96,20 @@ def test_a_transcript_that_tells_nothing_is_looked_at_again_after_the_next_turn(
     lineage = Lineage()
     lineage.see(start(path=str(transcript)))
     lineage.see(stop())
-    assert lineage.look(["claude", "-c"]) is None
+    assert [lineage.look(["claude", "-c"]) for _ in range(LOOKS)] == [None] * LOOKS
     transcript.write_bytes(b"\n".join(lines(copied(PARENT))))
     assert lineage.look(["claude", "-c"]) is None
     lineage.see(stop())
+    assert lineage.look(["claude", "-c"]) == REPORT
+
+
+def test_a_transcript_that_is_written_a_moment_after_the_turn_tells_too(tmp_path: Path) -> None:
+    transcript = tmp_path / "t.jsonl"
+    lineage = Lineage()
+    lineage.see(start(path=str(transcript)))
+    lineage.see(stop())
+    assert lineage.look(["claude", "-c"]) is None
+    transcript.write_bytes(b"\n".join(lines(copied(PARENT))))
     assert lineage.look(["claude", "-c"]) == REPORT
 
 
