@@ -8,6 +8,7 @@ const ASK = {
   elicitation: (decision) => `${decision.tool_name} asks for something`,
 }
 const LINE = 140
+const PATIENCE = 5_000
 
 const closed = new Set()
 
@@ -43,7 +44,8 @@ async function take(push) {
 
 async function find(decisionId) {
   try {
-    const answer = await fetch(`/api/v1/decisions/${encodeURIComponent(decisionId)}`, { cache: "no-store" })
+    const signal = AbortSignal.timeout(PATIENCE) // other pushes wait for their turn
+    const answer = await fetch(`/api/v1/decisions/${encodeURIComponent(decisionId)}`, { cache: "no-store", signal })
     return answer.ok ? await answer.json() : null
   } catch {
     return null
